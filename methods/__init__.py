@@ -1,0 +1,28 @@
+"""The methods that klevel compares, found by discovery: every subclass of `Method` with a name, in a file here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from methods.base import Method
+
+
+def discover() -> dict[str, type[Method]]:
+    """Import every file of this folder and return its methods by name.
+
+    Raises ValueError where two classes share a name.
+    """
+    found: dict[str, type[Method]] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        for cls in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+            if not (isinstance(cls, type) and issubclass(cls, Method) and "name" in vars(cls)):
+                continue
+            if found.setdefault(cls.name, cls) is not cls:
+                raise ValueError(f"methods {found[cls.name].__module__} and {cls.__module__} are both named {cls.name}")
+    return found
+
+
+REGISTRY: dict[str, type[Method]] = discover()
+
+__all__ = ["REGISTRY", "Method", "discover"]

@@ -1,0 +1,1 @@
+"""How an experiment is run, the same for every method: suite -> trial -> row."""

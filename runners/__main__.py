@@ -1,0 +1,142 @@
+"""The command line: python -m runners, or klevel."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from methods import REGISTRY as METHODS
+from runners import environment, suite
+from runners.architectures import ARCHITECTURES
+from runners.datasets import DATASETS
+from runners.errors import InputError
+from runners.executors import Setting, WorkerDied
+from runners.groupings import GROUPINGS
+from runners.run import missing
+from runners.run import run as run_trials
+from runners.store import Store
+
+# what a wrong option or argument raises; newer versions of typer bring their own click, which has no public name
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A name from `list suites`, or the path of a YAML file.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a grid or recipe key.")]
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of all results.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N trials.")]
+Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Trials at a time; default: one per core, or 1 on CUDA.")]
+Device = Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...; auto: CUDA where it is.")]
+Threads = Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of each trial.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Run failed trials again as well.")]
+
+
+class Kind(StrEnum):
+    """What `list` can list."""
+
+    methods = "methods"
+    architectures = "architectures"
+    datasets = "datasets"
+    groupings = "groupings"
+    suites = "suites"
+
+
+def _load(name: str, overrides: list[str] | None, limit: int | None = None) -> suite.Suite:
+    loaded = suite.load(name, overrides or ())
+    return suite.Suite(loaded.name, loaded.trials[:limit])
+
+
+@app.command()
+def run(
+    name: SuiteName,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    limit: Limit = None,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    threads: Threads = 1,
+    dry_run: DryRun = False,
+    retry: Retry = False,
+) -> None:
+    """Run what is missing of a suite and rebuild its CSVs. Exit code: 0 all done, 1 some trial failed, 2 wrong input."""
+    chosen = _load(name, overrides, limit)
+    store = Store(results, chosen.name)
+    if dry_run:
+        for spec in missing(store, chosen.trials, retry):
+            print(spec.id, spec.method, spec.architecture, spec.dataset, spec.grouping, spec.keep, f"seed {spec.seed}")
+        return
+    try:
+        place = environment.choose_device(device)
+    except ValueError as error:
+        raise InputError(f"--device {device}: {error}") from None
+    environment.die_with_parent()
+    jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
+    table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry)
+    counts = table["status"].value_counts()
+    print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")
+    if counts.get("failed", 0):
+        first = table[table["status"] == "failed"].iloc[0]
+        print(f"first failure: {store.root / 'trials' / first['trial'] / 'log.txt'}: {first['reason']}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(name: SuiteName, overrides: Overrides = None, results: Results = Path("results")) -> None:
+    """Say how much of a suite has been run."""
+    chosen = _load(name, overrides)
+    rows = [Store(results, chosen.name).row(spec) for spec in chosen.trials]
+    counts = {s: sum(r is not None and r.status == s for r in rows) for s in ("done", "failed", "skipped")}
+    print(f"{chosen.name}: {len(rows)} trials,", ", ".join(f"{n} {s}" for s, n in counts.items()), f"{rows.count(None)} missing")
+
+
+@app.command()
+def path(name: SuiteName, results: Results = Path("results")) -> None:
+    """Print the results folder of a suite."""
+    print(Store(results, suite.load(name).name).root)
+
+
+@app.command("list")
+def list_(kind: Kind) -> None:
+    """List what a suite can name, each with a line of help."""
+    if kind is Kind.suites:
+        lines = {n: _first_comment(suite.FOLDER / f"{n}.yaml") for n in suite.names()}
+    elif kind is Kind.methods:
+        lines = {n: (m.__doc__ or "").split("\n")[0] for n, m in sorted(METHODS.items())}
+    else:
+        registry = {Kind.architectures: ARCHITECTURES, Kind.datasets: DATASETS, Kind.groupings: GROUPINGS}[kind]
+        lines = {n: registry.help(n) for n in registry}
+    width = max(map(len, lines))
+    for entry, text in lines.items():
+        print(f"{entry:{width}}  {text}")
+
+
+def _first_comment(file: Path) -> str:
+    first = file.read_text(encoding="utf-8").split("\n", 1)[0]
+    return first.lstrip("# ") if first.startswith("#") else ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; what is wrong with the input becomes one line on stderr and exit code 2."""
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except UsageError as error:
+        print(f"klevel: {error.format_message()}", file=sys.stderr)  # type: ignore[attr-defined]
+    except (InputError, OSError) as error:
+        print(f"klevel: {error}", file=sys.stderr)
+    except WorkerDied as error:
+        print(f"klevel: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        print("klevel: stopped; call again to go on", file=sys.stderr)
+        return 130
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""MNIST and Fashion-MNIST: the same files, read by torchvision."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from pathlib import Path
+
+from runners.datasets import DATASETS, Images
+from runners.errors import InputError
+from runners.vision import torchvision
+
+PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+def data_folders() -> list[Path]:
+    """Where datasets are looked for, in this order: $KLEVEL_DATA if set, then ./data."""
+    named = os.environ.get("KLEVEL_DATA")
+    return [*([Path(named)] if named else []), Path("data")]
+
+
+def _holds(raw: Path) -> bool:
+    return all((raw / part).is_file() for part in PARTS)
+
+
+def _unpack(source: Path, raw: Path) -> None:
+    """Unpack a distribution's .gz files to torchvision's layout; a file appears under its name only when whole."""
+    raw.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        partial = raw / f"{part}.{os.getpid()}"
+        with gzip.open(source / f"{part}.gz") as packed, partial.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+        partial.replace(raw / part)
+
+
+def _locate(name: str, debian: Path | None) -> Path:
+    """Return the root that torchvision reads `name` from, filled if need be. Raises InputError listing the ways."""
+    for root in data_folders():
+        if _holds(root / name / "raw"):
+            return root
+    root = data_folders()[0]
+    if debian and all((debian / f"{part}.gz").is_file() for part in PARTS):
+        _unpack(debian, root / name / "raw")
+        return root
+    try:
+        getattr(torchvision.datasets, name)(root, train=True, download=True)
+    except (OSError, RuntimeError) as error:
+        package = "; or apt-get install dataset-fashion-mnist" if debian else ""
+        raise InputError(
+            f"{name} is not there: put {PARTS[0]} and the three other files into DIR/{name}/raw and set KLEVEL_DATA=DIR "
+            f"(looked in {', '.join(map(str, data_folders()))}){package}; or connect to the internet: "
+            f"the download said {' '.join(str(error).split())[:120]!r}"
+        ) from error
+    return root
+
+
+def _read(name: str, debian: Path | None = None) -> Images:
+    root = _locate(name, debian)
+    try:
+        train, test = (getattr(torchvision.datasets, name)(root, train=t) for t in (True, False))
+    except Exception as error:  # torchvision raises whatever a corrupt file leads to
+        raise InputError(f"{root / name / 'raw'}: not readable, delete the folder to get it again ({error})") from error
+    return Images(train.data[:, None], train.targets.long(), test.data[:, None], test.targets.long(), classes=10)
+
+
+@DATASETS.register("mnist")
+def mnist() -> Images:
+    """MNIST: 60,000 + 10,000 handwritten digits, 28x28 grey (LeCun et al. 1998)."""
+    return _read("MNIST")
+
+
+@DATASETS.register("fashion_mnist")
+def fashion_mnist() -> Images:
+    """Fashion-MNIST: 60,000 + 10,000 articles of clothing, 28x28 grey (Xiao et al. 2017)."""
+    return _read("FashionMNIST", DEBIAN)

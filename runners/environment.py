@@ -1,0 +1,65 @@
+"""The machine and the version that a row was measured with."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+
+@lru_cache(maxsize=1)
+def commit() -> str | None:
+    """Return the short commit of klevel, with a + behind it where files differ from it; None outside of git."""
+    here = Path(__file__).parents[1]
+    try:
+        head, changed = (
+            subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            for words in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "--", "methods", "runners"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if changed else "")
+
+
+def choose_device(name: str) -> torch.device:
+    """Return a device by name; `auto` is CUDA where it is. Raises ValueError where the name is none or not here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(str(error).split("\n")[0]) from None
+    return device
+
+
+def die_with_parent() -> None:
+    """End this process when the one named in $KLEVEL_PARENT_PID has ended, so that a killed script leaves no run.
+
+    The script sets it; a run started by hand, with nohup say, goes on after its shell.
+    """
+    parent = os.environ.get("KLEVEL_PARENT_PID", "")
+    if parent.isdecimal():
+        _watch(lambda: os.getppid() != int(parent))
+
+
+def die_with_main_process() -> None:
+    """End this worker process when the process that made it has ended, however that was."""
+    main = multiprocessing.parent_process()
+    if main is not None:
+        _watch(lambda: not main.is_alive())
+
+
+def _watch(gone: Callable[[], bool]) -> None:
+    def loop() -> None:
+        while not gone():
+            threading.Event().wait(0.5)
+        os._exit(1)
+
+    threading.Thread(target=loop, daemon=True).start()

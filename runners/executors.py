@@ -1,0 +1,154 @@
+"""Doing many tasks, in this process or in several, and never losing one task's failure or another one's work."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+
+from runners import environment
+from runners.row import Row
+from runners.spec import DenseSpec, TrialSpec
+from runners.store import Store
+from runners.training import Epoch
+from runners.trial import Bench, run_trial, train_dense
+
+Spec = DenseSpec | TrialSpec
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every task of a run shares: where results go, on what device, with how many threads each."""
+
+    results: Path
+    suite: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class News:
+    """An epoch that ended, and of which task."""
+
+    name: str
+    seed: int
+    epoch: Epoch
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended without an answer: killed, or out of memory."""
+
+
+Listener = Callable[[News], None]
+_log = logging.getLogger("klevel")
+
+
+def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
+    """Do one task; return None, or the reason in one line where it failed. What failed leaves a row that says so."""
+    store = Store(setting.results, setting.suite)
+    trial = isinstance(spec, TrialSpec)
+    folder = store.begin(spec) if isinstance(spec, TrialSpec) else store.dense(spec)
+    name = spec.method if isinstance(spec, TrialSpec) else "dense network"
+
+    def report(epoch: Epoch) -> None:
+        _log.info("%s epoch %d: loss %.4f, validation %.4f", epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_top1)
+        listen(News(f"{name} {spec.architecture} {spec.dataset}", spec.seed, epoch))
+
+    bench = Bench(store, torch.device(setting.device), report)
+    handler = _log_to(folder / "log.txt")
+    try:
+        _log.info("%s %s", "trial" if trial else "dense network", spec.model_dump_json(exclude_defaults=True))
+        if isinstance(spec, TrialSpec):
+            row = run_trial(spec, bench)
+            _log.info("done: test %.4f", row.test_top1)
+        else:
+            train_dense(spec, bench)
+    except Exception as error:
+        _log.exception("failed")
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        if isinstance(spec, TrialSpec):
+            store.finish(spec, Row.of(spec, setting.suite, "failed", reason))
+        return reason
+    finally:
+        _log.removeHandler(handler)
+        handler.close()
+    return None
+
+
+def _log_to(path: Path) -> logging.Handler:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+    return handler
+
+
+def prepare(threads: int) -> None:
+    """Set this process up so that the same task gives the same numbers in every process."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def execute(setting: Setting, specs: Sequence[Spec], jobs: int, listen: Listener) -> Iterator[tuple[Spec, str | None]]:
+    """Do the tasks, `jobs` at a time, and yield each with its outcome as it ends: see `perform`.
+
+    Raises WorkerDied where a process is lost; what had ended by then is kept.
+    """
+    if jobs == 1 or len(specs) == 1:
+        prepare(setting.threads)
+        for spec in specs:
+            yield spec, perform(setting, spec, listen)
+    elif specs:
+        yield from _in_processes(setting, specs, min(jobs, len(specs)), listen)
+
+
+def _in_processes(
+    setting: Setting, specs: Sequence[Spec], jobs: int, listen: Listener
+) -> Iterator[tuple[Spec, str | None]]:
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    threading.Thread(target=_forward, args=(queue, listen), daemon=True).start()
+    pool = ProcessPoolExecutor(jobs, context, initializer=_begin_worker, initargs=(setting.threads, queue))
+    try:
+        futures = {pool.submit(_perform_in_worker, setting, spec): spec for spec in specs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        raise WorkerDied("a worker process was killed (out of memory?); call again to go on, perhaps with --jobs 1") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.kill()
+        queue.put(None)
+
+
+def _forward(queue: Any, listen: Listener) -> None:
+    while (news := queue.get()) is not None:
+        listen(news)
+
+
+_news: Any = SimpleQueue()
+
+
+def _begin_worker(threads: int, queue: Any) -> None:
+    global _news
+    _news = queue
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle: it ends its workers
+    environment.die_with_main_process()
+    prepare(threads)
+
+
+def _perform_in_worker(setting: Setting, spec: Spec) -> str | None:
+    return perform(setting, spec, _news.put)

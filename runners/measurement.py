@@ -1,0 +1,147 @@
+"""What a network costs: parameters, multiply-adds, bytes, seconds."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
+
+REPEATS, BLOCK_SECONDS = 15, 0.005
+BATCHES = (1, 64)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One row of latency.csv, less the trial."""
+
+    network: str
+    backend: str
+    device: str
+    batch: int
+    threads: int
+    median_ms: float
+    iqr_ms: float
+    repeats: int
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of parameters that the network stores, zeros included."""
+    return sum(p.numel() for p in network.parameters())
+
+
+@torch.no_grad()
+def count_macs(network: nn.Module, example: Tensor) -> int:
+    """Return multiply-adds of one forward pass for one image: torch's flop counter, halved."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        network.eval()(example[:1])
+    return int(counter.get_total_flops()) // 2
+
+
+def file_megabytes(network: nn.Module) -> float:
+    """Return the size of the saved state dict in MB (1e6 bytes)."""
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer)
+    return buffer.getbuffer().nbytes / 1e6
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Adds up the storage of tensors made inside it while they live, and keeps the peak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self._add(leaf.untyped_storage())
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        # the Python object of a storage is a handle that comes and goes; its address tells which one it is
+        address, size = storage.data_ptr(), storage.nbytes()
+        if address in self._known:
+            return
+        self._known.add(address)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._release, address, size)
+
+    def _release(self, address: int, size: int) -> None:
+        self._known.discard(address)
+        self.live -= size
+
+
+@torch.no_grad()
+def peak_megabytes(network: nn.Module, images: Tensor) -> float:
+    """Return the peak memory of one forward pass in MB (1e6 bytes): parameters, buffers, input, live activations.
+
+    On CUDA it is what the allocator saw; on the CPU the storage of the tensors that the pass makes, counted while
+    they live, without what a kernel uses inside itself.
+    """
+    held = sum(t.numel() * t.element_size() for t in [*network.parameters(), *network.buffers(), images])
+    if images.is_cuda:
+        before = torch.cuda.memory_allocated(images.device)
+        torch.cuda.reset_peak_memory_stats(images.device)
+        network.eval()(images)
+        return (held + torch.cuda.max_memory_allocated(images.device) - before) / 1e6
+    counter = _LiveBytes()
+    with counter:
+        network.eval()(images)
+    return (held + counter.peak) / 1e6
+
+
+def compare_latency(dense: nn.Module, compact: nn.Module, example: Tensor) -> list[Latency]:
+    """Time a forward pass of both networks at batches of 1 and 64, block by block in turn.
+
+    Interleaving lets a slow spell of the machine hit both, so that their ratio is steady.
+    """
+    return [row for batch in BATCHES for row in _compare(dense, compact, _batch(example, batch))]
+
+
+def speedup(rows: list[Latency], batch: int) -> float:
+    """Return the median time of the dense network / that of the compact one."""
+    medians = {r.network: r.median_ms for r in rows if r.batch == batch}
+    return medians["dense"] / medians["compact"]
+
+
+def _batch(example: Tensor, n: int) -> Tensor:
+    """n images: those of the example, over again where they do not suffice."""
+    return example.repeat(-(-n // len(example)), 1, 1, 1)[:n].contiguous()
+
+
+def _compare(dense: nn.Module, compact: nn.Module, images: Tensor) -> list[Latency]:
+    threads = torch.get_num_threads()
+    timers = {
+        name: Timer("network(images)", globals={"network": network.eval(), "images": images}, num_threads=threads)
+        for name, network in (("dense", dense), ("compact", compact))
+    }
+    times: dict[str, list[float]] = {name: [] for name in timers}
+    with torch.inference_mode():
+        numbers = {name: max(1, round(BLOCK_SECONDS / t.timeit(3).mean)) for name, t in timers.items()}
+        for _ in range(REPEATS):
+            for name, timer in timers.items():
+                times[name].append(timer.timeit(numbers[name]).mean * 1e3)
+    return [_latency(name, images, threads, values) for name, values in times.items()]
+
+
+def _latency(name: str, images: Tensor, threads: int, milliseconds: list[float]) -> Latency:
+    low, median, high = statistics.quantiles(milliseconds, n=4)
+    return Latency(name, "torch", device_name(images.device), len(images), threads, median, high - low, REPEATS)
+
+
+def device_name(device: torch.device) -> str:
+    """Return `cpu`, or the name of the accelerator."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,86 @@
+"""A suite, run: dense networks first, then the trials that are missing, then the CSVs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pandas as pd
+from tqdm import tqdm
+
+from methods import REGISTRY as METHODS
+from runners import data
+from runners.executors import News, Setting, execute
+from runners.row import Row
+from runners.spec import DenseSpec, TrialSpec
+from runners.store import Store
+
+
+def missing(store: Store, trials: Sequence[TrialSpec], retry: bool = False) -> list[TrialSpec]:
+    """Return the trials that have not finished; with `retry` those that failed as well."""
+    rows = {spec.id: store.row(spec) for spec in trials}
+    return [s for s in trials if (row := rows[s.id]) is None or (retry and row.status == "failed")]
+
+
+def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = False) -> pd.DataFrame:
+    """Run what is missing of these trials, rebuild the CSVs, and return trials.csv as a table.
+
+    Raises InputError where a dataset is not to be had, or another run is at work in the same folder.
+    """
+    store = Store(setting.results, setting.suite)
+    with store.lock():
+        pending = list(_not_skipped(store, missing(store, trials, retry)))
+        for dataset, part in {(s.dataset, s.recipe.train_images) for s in pending}:
+            data.load(dataset, part)  # in this process first: a download happens once, a mistake shows before any work
+        try:
+            with _progress(len(pending)) as bar:
+                _run_pending(setting, store, pending, jobs, bar)
+        finally:
+            table = store.collect(trials)
+    return table
+
+
+def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
+    """Write a row with the reason for every trial that its method skips, and return the others."""
+    for spec in trials:
+        reason = METHODS[spec.method].skip(spec)
+        if reason is None:
+            yield spec
+        else:
+            store.begin(spec)
+            store.finish(spec, Row.of(spec, store.suite, "skipped", reason))
+
+
+def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm) -> None:
+    def listen(news: News) -> None:
+        epoch = news.epoch
+        bar.set_description_str(f"{news.name} seed {news.seed}", refresh=False)
+        text = f"{epoch.phase} epoch {epoch.epoch} accuracy {100 * epoch.val_top1:.2f} %"
+        bar.set_postfix_str(text, refresh=sys.stderr.isatty())
+
+    networks = {spec.dense.id: spec.dense for spec in pending}
+    lost: dict[str, str] = {}
+    for dense, reason in execute(setting, [n for n in networks.values() if _absent(store, n)], jobs, listen):
+        if reason:
+            lost[dense.id] = f"its dense network failed: {reason}"
+    for spec in (s for s in pending if s.dense.id in lost):
+        store.begin(spec)
+        store.finish(spec, Row.of(spec, store.suite, "failed", lost[spec.dense.id]))
+        bar.update()
+    for spec, reason in execute(setting, [s for s in pending if s.dense.id not in lost], jobs, listen):
+        bar.update()
+        if reason:
+            bar.write(f"trial {spec.id} failed: {reason}", file=sys.stderr)
+
+
+def _absent(store: Store, network: DenseSpec) -> bool:
+    return store.dense_record(network) is None
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[tqdm]:
+    """One bar over the trials; a line now and then where the output is no terminal."""
+    interval = 0.1 if sys.stderr.isatty() else 60
+    with tqdm(total=total, unit="trial", mininterval=interval, disable=total == 0) as bar:
+        yield bar

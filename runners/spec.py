@@ -1,0 +1,197 @@
+"""What one trial is: validated, hashable, and the same name for the same experiment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from methods import REGISTRY as METHODS
+from methods import Method
+from methods.base import Start
+from methods.groups import Scope
+from runners.architectures import ARCHITECTURES
+from runners.datasets import DATASETS
+from runners.datasets.augmentation import AUGMENTATIONS
+from runners.errors import InputError, nearest
+from runners.groupings import GROUPINGS
+
+PROTOCOL = 1
+
+
+class Strict(BaseModel):
+    """No unknown key, no number that is not finite, no change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Recipe(Strict):
+    """How networks are trained, the same for every method. Epochs are per phase; see `TrialSpec.epochs`."""
+
+    dense_epochs: int = Field(ge=1)
+    sparsify_epochs: int = Field(ge=1)
+    finetune_epochs: int = Field(ge=0)
+    batch_size: int = Field(128, ge=1)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(0.05, gt=0)
+    finetune_lr: float | None = Field(None, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    warmup: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    augmentation: tuple[Annotated[str, AfterValidator(AUGMENTATIONS.check)], ...] = ()
+    train_images: int | None = Field(None, ge=2)
+    start: Start | None = None
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs that every network of this recipe is trained for, whatever the method."""
+        before = self.dense_epochs + self.sparsify_epochs
+        if self.start != "dense":
+            before = max(self.dense_epochs, self.sparsify_epochs)
+        return before + self.finetune_epochs
+
+
+# what the shared dense network does not depend on
+NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "start"}
+
+
+class Epochs(NamedTuple):
+    """Epochs of each phase."""
+
+    dense: int
+    sparsify: int
+    finetune: int
+
+
+def check_method(name: str) -> str:
+    """Return the name of a method if it is known. Raises InputError with the nearest one otherwise."""
+    if name not in METHODS:
+        raise InputError(f"unknown method; {nearest(name, METHODS)}")
+    return name
+
+
+def _model_of(method: type[Method]) -> type[BaseModel]:
+    fields: dict[str, Any] = method.hyperparameters()
+    return create_model(f"{method.name}", __base__=Strict, **fields)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+class DenseSpec(Strict):
+    """A dense network that trials share: trained once per architecture, dataset, seed and what the recipe says of it."""
+
+    architecture: str
+    dataset: str
+    seed: int
+    recipe: Recipe
+
+    @property
+    def id(self) -> str:
+        """Hash of what decides its weights, defaults left out."""
+        content = self.model_dump(exclude_defaults=True)
+        content["recipe"] = self.recipe.model_dump(exclude=NOT_DENSE, exclude_defaults=True, mode="json")
+        return _digest(content)
+
+
+class TrialSpec(Strict):
+    """One trial: a method on a network with a seed, asked to keep a fraction of its groups."""
+
+    method: Annotated[str, AfterValidator(check_method)]
+    hyperparameters: dict[str, Any] = {}
+    architecture: Annotated[str, AfterValidator(ARCHITECTURES.check)]
+    dataset: Annotated[str, AfterValidator(DATASETS.check)]
+    grouping: Annotated[str, AfterValidator(GROUPINGS.check)] = "filter"
+    scope: Scope = "layer"
+    keep: float = Field(gt=0, le=1)
+    seed: int = Field(ge=0)
+    start: Start | None = None
+    recipe: Recipe
+    protocol: int = PROTOCOL
+
+    @model_validator(mode="before")
+    @classmethod
+    def _canonical(cls, content: dict[str, Any]) -> dict[str, Any]:
+        """Spell equal trials equally: no default among the hyper-parameters, no keep for what does not prune."""
+        method = METHODS.get(str(content.get("method")))
+        if method is None:
+            return content
+        given = _model_of(method).model_validate(content.get("hyperparameters") or {})
+        content = content | {"hyperparameters": given.model_dump(exclude_defaults=True)}
+        if not method.prunes:
+            content |= {"keep": 1.0, "scope": "layer", "start": None}
+        return content
+
+    @model_validator(mode="after")
+    def _epochs_suffice(self) -> Self:
+        if METHODS[self.method].trains and self.epochs.sparsify < 1:
+            raise ValueError(
+                f"start = dense leaves {self.method} {self.epochs.sparsify} of {self.recipe.total_epochs} epochs; "
+                "set start: dense in the recipe, so that every method gets the longer total"
+            )
+        return self
+
+    @property
+    def id(self) -> str:
+        """Hash of the canonical spec, defaults left out, so that a new field with a default changes no identity."""
+        return _digest(self.model_dump(exclude_defaults=True, mode="json"))
+
+    @property
+    def dense(self) -> DenseSpec:
+        """The dense network of this trial."""
+        return DenseSpec(architecture=self.architecture, dataset=self.dataset, seed=self.seed, recipe=self.recipe)
+
+    @property
+    def starts_from(self) -> Start:
+        """What the method begins with: as the trial says, else the recipe for methods that train, else the method."""
+        method = METHODS[self.method]
+        return self.start or (self.recipe.start if method.trains else None) or method.starts_from
+
+    @property
+    def epochs(self) -> Epochs:
+        """Epochs of each phase; they add up to the same total for every method of a recipe.
+
+        A method that trains leaves fine-tuning its epochs of the recipe and sparsifies in the rest; a one-shot
+        method fine-tunes in all that its start leaves.
+        """
+        recipe = self.recipe
+        dense = recipe.dense_epochs if self.starts_from == "dense" else 0
+        left = recipe.total_epochs - dense
+        finetune = min(left, recipe.finetune_epochs) if METHODS[self.method].trains else left
+        return Epochs(dense, left - finetune, finetune)
+
+    @property
+    def all_hyperparameters(self) -> dict[str, Any]:
+        """Hyper-parameters with the defaults filled in."""
+        return _model_of(METHODS[self.method]).model_validate(self.hyperparameters).model_dump()
+
+
+def explain(error: ValidationError, where: str) -> InputError:
+    """Turn the first finding of a validation into one line: where, key path, value, and what is allowed."""
+    finding = error.errors()[0]
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in finding["loc"]).lstrip(".")
+    message = str(finding["msg"]).removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if finding["type"] == "missing":
+        return InputError(f"{where}: {path}: missing; a value is needed")
+    if finding["type"] == "extra_forbidden":
+        return InputError(f"{where}: {path}: unknown key; {nearest(finding['loc'][-1], _siblings(error.title))}")
+    return InputError(f"{where}: {path} = {_short(finding['input'])}: {message}" if path else f"{where}: {message}")
+
+
+def _siblings(title: str) -> list[str]:
+    """Keys that the model of this title allows."""
+    models: dict[str, type[BaseModel]] = {m.__name__: m for m in (Recipe, TrialSpec)}
+    if title in METHODS:
+        return ["name", "grouping", "scope", "start", *METHODS[title].hyperparameters()]
+    return list(models[title].model_fields) if title in models else []
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) < 60 else text[:57] + "..."

@@ -1,0 +1,145 @@
+"""The files of a suite: results/SUITE. Whatever is there is whole; what was interrupted is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+
+from runners.errors import InputError
+from runners.measurement import Latency
+from runners.row import COLUMNS, Row
+from runners.spec import DenseSpec, TrialSpec
+from runners.training import Epoch
+
+EPOCH_COLUMNS = ["trial", "phase", "epoch", "train_loss", "val_top1", "nonzero_groups", "lam", "lr", "seconds"]
+LATENCY_COLUMNS = ["trial", "network", "backend", "device", "batch", "threads", "median_ms", "iqr_ms", "repeats"]
+ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
+
+
+def write(path: Path, save: Callable[[Path], Any]) -> None:
+    """Have `save` write a file that appears under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole."""
+    write(path, lambda p: p.write_text(json.dumps(content, indent=1) + "\n"))
+
+
+class Store:
+    """The results folder of one suite."""
+
+    def __init__(self, results: Path, suite: str) -> None:
+        """results: the folder of all results; the suite's is made below it when something is written."""
+        self.suite = suite
+        self.root = results / suite
+
+    def trial(self, spec: TrialSpec) -> Path:
+        """Return the folder of what one trial writes."""
+        return self.root / "trials" / spec.id
+
+    def dense(self, spec: DenseSpec) -> Path:
+        """Return the folder of a shared dense network."""
+        return self.root / "dense" / spec.id
+
+    def row(self, spec: TrialSpec) -> Row | None:
+        """Return the row of a trial if it has finished, whether done, failed or skipped."""
+        content = _read_json(self.trial(spec) / "row.json")
+        return None if content is None else Row(**{"suite": self.suite} | content)
+
+    def save_dense(self, spec: DenseSpec, network: torch.nn.Module, record: Mapping[str, Any]) -> None:
+        """Keep a dense network; its record comes last and says that all is there."""
+        folder = self.dense(spec)
+        write(folder / "network.pt", lambda p: torch.save(network.state_dict(), p))
+        write_json(folder / "record.json", {"spec": spec.model_dump(mode="json"), **record})
+
+    def dense_record(self, spec: DenseSpec) -> dict[str, Any] | None:
+        """Return what was saved with a dense network, or None where there is none."""
+        content = _read_json(self.dense(spec) / "record.json")
+        if content is None or not (self.dense(spec) / "network.pt").is_file():
+            return None
+        return content | {"epochs": [Epoch(**e) for e in content["epochs"]]}
+
+    def dense_weights(self, spec: DenseSpec) -> dict[str, torch.Tensor]:
+        """Return the state dict of a dense network, on the CPU."""
+        weights: dict[str, torch.Tensor] = torch.load(
+            self.dense(spec) / "network.pt", weights_only=True, map_location="cpu"
+        )
+        return weights
+
+    def begin(self, spec: TrialSpec) -> Path:
+        """Empty the folder of a trial, write what the trial is, and return the folder."""
+        folder = self.trial(spec)
+        shutil.rmtree(folder, ignore_errors=True)
+        text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        write(folder / "trial.yaml", lambda p: p.write_text(text))
+        return folder
+
+    def finish(self, spec: TrialSpec, row: Row, epochs: Sequence[Epoch] = (), rows: Sequence[Latency] = ()) -> None:
+        """Write what a trial found. The row comes last: with it, the trial has finished."""
+        folder = self.trial(spec)
+        write_json(folder / "epochs.json", [asdict(e) for e in epochs])
+        write_json(folder / "latency.json", [asdict(r) for r in rows])
+        write_json(folder / "row.json", asdict(row))
+
+    def collect(self, trials: Sequence[TrialSpec]) -> pd.DataFrame:
+        """Rebuild the three CSVs from what these trials wrote, and return trials.csv as a table."""
+        rows = [row for spec in trials if (row := self.row(spec))]
+        table = pd.DataFrame([asdict(r) for r in rows], columns=COLUMNS).sort_values(ORDER, kind="stable")
+        order = {trial: i for i, trial in enumerate(table["trial"])}
+        done = sorted((s for s in trials if s.id in order), key=lambda s: order[s.id])
+        self._csv("trials", table)
+        self._csv("epochs", self._gather(done, "epochs.json", EPOCH_COLUMNS))
+        self._csv("latency", self._gather(done, "latency.json", LATENCY_COLUMNS))
+        return table
+
+    def _gather(self, trials: Sequence[TrialSpec], file: str, columns: list[str]) -> pd.DataFrame:
+        records = [{"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or []]
+        return pd.DataFrame(records, columns=columns)
+
+    def _csv(self, name: str, table: pd.DataFrame) -> None:
+        integers = [c for c in table if table[c].notna().any() and _whole(table[c])]
+        table = table.astype(dict.fromkeys(integers, "Int64"))
+        write(self.root / f"{name}.csv", lambda p: table.to_csv(p, index=False, lineterminator="\n"))
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other runs out of this folder. Raises InputError where one is in it; the lock dies with its process."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.root}: another run is at work here; wait for it, or use --results") from None
+            yield
+
+
+def _whole(column: pd.Series) -> bool:
+    """Say whether a column holds whole numbers alone: with an empty cell among them pandas would write 5 as 5.0."""
+    return all(isinstance(v, int) and not isinstance(v, bool) for v in column.dropna().astype(object))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:
+        raise InputError(f"{path}: not JSON; delete the folder to run this trial again") from None

@@ -1,0 +1,166 @@
+"""A suite: a YAML file with a recipe and a grid, expanded to validated trials."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from methods import REGISTRY as METHODS
+from runners.errors import InputError, nearest
+from runners.spec import Recipe, TrialSpec, check_method, explain
+
+FOLDER = Path(__file__).parent / "suites"
+AXES = ("dataset", "architecture", "grouping", "scope", "keep", "seed")
+DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"]}
+ENTRY_KEYS = ("grouping", "scope", "start")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name, which is that of its results folder, and its trials in the order of the grid, each once."""
+
+    name: str
+    trials: tuple[TrialSpec, ...]
+
+
+def names() -> list[str]:
+    """Return the names of the suites that come with klevel."""
+    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
+
+
+def locate(suite: str) -> Path:
+    """Return the file of a suite given by name or path. Raises InputError where there is none."""
+    path = Path(suite) if suite.endswith((".yaml", ".yml")) else FOLDER / f"{suite}.yaml"
+    if not path.is_file():
+        raise InputError(f"{suite}: no such suite; {nearest(suite, names())}, or the path of a .yaml file")
+    return path
+
+
+def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
+    """Read a suite, by name or path, with `key=value` overrides of grid or recipe keys; values are YAML.
+
+    Raises InputError with one line: the file, the key path, the value and what is allowed.
+    """
+    path = locate(suite)
+    content = _mapping(_parse(path), path.name, ("suite", "recipe", "grid"))
+    name = content.get("suite", path.stem)
+    if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
+        raise InputError(f"{path.name}: suite = {name!r}: a name of letters, digits, - and _ is needed")
+    changes = _overrides(overrides)
+    single = not isinstance(content.get("grid"), list)
+    grids = [content.get("grid")] if single else content["grid"]
+    if not grids:
+        raise InputError(f"{path.name}: grid: is empty; a mapping or a list of mappings is needed")
+    trials: dict[str, TrialSpec] = {}
+    for i, grid in enumerate(grids):
+        where = f"{path.name}: grid" if single else f"{path.name}: grid[{i}]"
+        for trial in _expand(grid, content.get("recipe"), changes, where, path.name):
+            trials.setdefault(trial.id, trial)
+    return Suite(name, tuple(trials.values()))
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """safe_load that refuses a key given twice: YAML's silent 'the last one wins' hides half a grid."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"key {key!r} is given twice, line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
+def _mapping(content: Any, where: str, known: Sequence[str]) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: a mapping with {', '.join(known)} is needed, this is {type(content).__name__}")
+    for key in content:
+        if key not in known:
+            raise InputError(f"{where}: {key}: unknown key; {nearest(key, known)}")
+    return content
+
+
+def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Parse key=value pairs. Raises InputError for a key that neither a grid nor a recipe has."""
+    changes = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        known = [*AXES, "method", *Recipe.model_fields]
+        if not equals or key not in known:
+            raise InputError(f"--set {assignment}: key=value is needed; {nearest(key, known)}")
+        try:
+            changes[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"--set {assignment}: the value is not YAML") from None
+    return changes
+
+
+def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: str) -> Iterator[TrialSpec]:
+    """Return every combination of a grid."""
+    grid = _mapping(grid, where, (*AXES, "method", "recipe"))
+    chosen = _recipe(recipe, grid.get("recipe"), changes, where, file)
+    axes = {key: _axis(key, DEFAULTS | grid | changes, where) for key in (*AXES, "method")}
+    for i, entry in enumerate(axes.pop("method")):
+        place = f"{where}.method[{i}]"
+        for method in _entries(entry, place):
+            own = {k: [v] for k, v in method.items() if k in AXES}
+            hyper = {k: v for k, v in method.items() if k not in (*ENTRY_KEYS, "name")}
+            for values in itertools.product(*(axes | own).values()):
+                content = dict(zip(axes, values, strict=True)) | {"method": method["name"], "recipe": chosen}
+                content |= {"hyperparameters": hyper, "start": method.get("start")}
+                yield _trial(content, method["name"], place, where)
+
+
+def _recipe(common: Any, own: Any, changes: dict[str, Any], where: str, file: str) -> Recipe:
+    """Return the recipe of the suite, changed by that of the grid, changed by the overrides."""
+    base = _mapping(common or {}, f"{file}: recipe", tuple(Recipe.model_fields))
+    more = _mapping(own or {}, f"{where}.recipe", tuple(Recipe.model_fields))
+    change = {k: v for k, v in changes.items() if k in Recipe.model_fields}
+    try:
+        return Recipe.model_validate(base | more | change)
+    except ValidationError as error:
+        raise explain(error, f"{file}: recipe") from None
+
+
+def _axis(key: str, grid: Mapping[str, Any], where: str) -> list[Any]:
+    if key not in grid:
+        raise InputError(f"{where}: {key}: missing; a list is needed")
+    values = grid[key] if isinstance(grid[key], list) else [grid[key]]
+    if not values:
+        raise InputError(f"{where}: {key}: is empty; a list with at least one value is needed")
+    return values
+
+
+def _entries(entry: Any, where: str) -> Iterator[dict[str, Any]]:
+    """Return the methods that an entry names: a name, or a mapping whose hyper-parameters may be lists to try."""
+    entry = {"name": entry} if isinstance(entry, str) else entry
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise InputError(f"{where} = {entry!r}: a method's name or a mapping with `name` is needed")
+    try:
+        method = METHODS[check_method(entry["name"])]
+    except InputError as error:
+        raise InputError(f"{where} = {entry['name']!r}: {error}") from None
+    _mapping(entry, where, ("name", *ENTRY_KEYS, *method.hyperparameters()))
+    choices = [v if isinstance(v, list) and v else [v] for v in entry.values()]
+    for values in itertools.product(*choices):
+        yield dict(zip(entry, values, strict=True))
+
+
+def _trial(content: dict[str, Any], method: str, place: str, where: str) -> TrialSpec:
+    try:
+        return TrialSpec.model_validate(content)
+    except ValidationError as error:
+        of_method = error.title == method or error.errors()[0]["loc"][:1] in ((), ("start",), ("hyperparameters",))
+        raise explain(error, place if of_method else where) from None

@@ -1,0 +1,192 @@
+"""The one training loop, and the one way to count correct answers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from runners.data import Data, Split
+from runners.spec import Recipe
+
+EVALUATION_BATCH = 1_000
+
+
+class Diverged(RuntimeError):
+    """The loss is not finite any more."""
+
+
+class Hooks(Protocol):
+    """What may act on training: a method in its sparsify phase, the masks in fine-tuning."""
+
+    def penalty(self) -> Tensor | None:
+        """Return what is added to the loss."""
+
+    def after_step(self, lr: float, progress: float) -> None:
+        """Act after each step of the optimiser."""
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return values for epochs.csv."""
+
+
+class NoHooks:
+    """Plain training."""
+
+    def penalty(self) -> Tensor | None:
+        """Add nothing."""
+        return None
+
+    def after_step(self, lr: float, progress: float) -> None:
+        """Do nothing."""
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Say nothing."""
+        return {}
+
+
+class Restore(NoHooks):
+    """Training that puts zeros back after each step."""
+
+    def __init__(self, restore: Callable[[], None]) -> None:
+        """restore: puts the zeros back."""
+        self._restore = restore
+
+    def after_step(self, lr: float, progress: float) -> None:
+        """Put the zeros back."""
+        self._restore()
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training: its name in epochs.csv, epochs, highest learning rate, and seed of the data order."""
+
+    name: str
+    epochs: int
+    lr: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of epochs.csv, less the trial. nonzero_groups has one number a family."""
+
+    phase: str
+    epoch: int
+    train_loss: float
+    val_top1: float
+    nonzero_groups: list[int]
+    lam: float | None
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Correct / seen, in [0, 1]."""
+
+    top1: float
+    top5: float
+
+
+def learning_rate(recipe: Recipe, highest: float, progress: float) -> float:
+    """Return the rate of the step that begins at this progress in [0, 1): linear warm-up, then the schedule."""
+    if progress < recipe.warmup:
+        return highest * (progress + 1e-2) / (recipe.warmup + 1e-2)
+    done = (progress - recipe.warmup) / (1 - recipe.warmup)
+    if recipe.schedule == "cosine":
+        return highest * 0.5 * (1 + math.cos(math.pi * done))
+    if recipe.schedule == "step":
+        return highest * 0.1 ** ((done >= 0.5) + (done >= 0.75))
+    return highest
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe, undecayed: Iterable[Tensor]) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; the parameters in `undecayed` get no weight decay."""
+    free = {id(p) for p in undecayed}
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    sets = [
+        {"params": [p for p in parameters if id(p) not in free], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if id(p) in free], "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(sets, lr=recipe.lr)
+    return torch.optim.SGD(sets, lr=recipe.lr, momentum=recipe.momentum)
+
+
+def train(
+    network: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    phase: Phase,
+    hooks: Hooks | None = None,
+    *,
+    undecayed: Iterable[Tensor] = (),
+    count: Callable[[], list[int]] = list,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> list[Epoch]:
+    """Train a network in place and return what each epoch was like.
+
+    count: says how many groups are not zero. report: hears of each epoch as it ends.
+    Raises Diverged where the loss is not finite.
+    """
+    hooks = hooks or NoHooks()
+    optimizer = make_optimizer(network, recipe, undecayed)
+    generator = torch.Generator().manual_seed(phase.seed)
+    per_epoch = math.ceil(len(data.train) / recipe.batch_size)
+    history: list[Epoch] = []
+    for number in range(phase.epochs):
+        begin, losses, lr = time.perf_counter(), torch.zeros((), dtype=torch.float64), phase.lr
+        network.train()
+        for i, batch in enumerate(data.shuffled(recipe.batch_size, generator, recipe.augmentation)):
+            done = number * per_epoch + i
+            lr = learning_rate(recipe, phase.lr, done / (per_epoch * phase.epochs))
+            loss = _step(network, optimizer, batch, lr, recipe.label_smoothing, hooks)
+            hooks.after_step(lr, (done + 1) / (per_epoch * phase.epochs))
+            losses = losses.to(loss.device) + loss.double() * len(batch[1])
+        mean_loss = float(losses) / len(data.train)
+        if not math.isfinite(mean_loss):
+            raise Diverged(f"the loss is {mean_loss} in epoch {number + 1} of phase {phase.name}")
+        seconds = time.perf_counter() - begin
+        top1 = evaluate(network, data, data.val).top1
+        lam = hooks.diagnostics().get("lam")
+        history.append(Epoch(phase.name, number + 1, mean_loss, top1, count(), lam, lr, seconds))
+        report(history[-1])
+    return history
+
+
+def _step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Tensor, Tensor],
+    lr: float,
+    label_smoothing: float,
+    hooks: Hooks,
+) -> Tensor:
+    """Take one step of the optimiser and return the loss without penalty."""
+    images, labels = batch
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    loss = F.cross_entropy(network(images), labels, label_smoothing=label_smoothing)
+    penalty = hooks.penalty()
+    optimizer.zero_grad(set_to_none=True)
+    (loss if penalty is None else loss + penalty).backward()
+    optimizer.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, data: Data, split: Split) -> Accuracy:
+    """Return the accuracy over every image of a split: correct / seen."""
+    network.eval()
+    top1 = top5 = 0
+    for images, labels in data.batches(split, EVALUATION_BATCH):
+        best = network(images).topk(min(5, data.classes), dim=1).indices == labels[:, None]
+        top1 += int(best[:, 0].sum())
+        top5 += int(best.sum())
+    return Accuracy(top1 / len(split), top5 / len(split))

@@ -1,0 +1,180 @@
+"""One trial, from spec to row: the whole experiment on one screen."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from methods import REGISTRY as METHODS
+from methods import Method
+from methods.groups import Budget, Groups
+from runners import measurement
+from runners.architectures import ARCHITECTURES
+from runners.compaction import TOLERANCE, Realised, difference, realise
+from runners.data import Data, load
+from runners.environment import commit
+from runners.groupings import GROUPINGS
+from runners.row import Row
+from runners.spec import DenseSpec, TrialSpec
+from runners.store import Store, write
+from runners.training import Epoch, Phase, Restore, evaluate, train
+
+EXAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where trials run and whom they tell: the store, the device, and a listener to epochs."""
+
+    store: Store
+    device: torch.device
+    report: Callable[[Epoch], None] = lambda epoch: None
+
+
+class Mismatch(RuntimeError):
+    """The compact network does not compute what the masked one does."""
+
+
+def build(spec: DenseSpec, data: Data) -> nn.Module:
+    """Return the untrained network of a seed: the same weights for every method."""
+    torch.manual_seed(spec.seed)
+    network = ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes)
+    return network.to(data.train.labels.device)
+
+
+def train_dense(spec: DenseSpec, bench: Bench) -> None:
+    """Train a dense network that trials share, and keep it."""
+    data = load(spec.dataset, spec.recipe.train_images, bench.device)
+    network = build(spec, data)
+    phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
+    epochs = train(network, data, spec.recipe, phase, report=bench.report)
+    record = {
+        "val_top1": epochs[-1].val_top1,
+        "test_top1": evaluate(network, data, data.test).top1,
+        "epochs": [asdict(e) for e in epochs],
+    }
+    bench.store.save_dense(spec, network, record)
+
+
+def run_trial(spec: TrialSpec, bench: Bench) -> Row:
+    """Run one trial and keep what it found. The shared dense network is there already."""
+    data = load(spec.dataset, spec.recipe.train_images, bench.device)
+    network, dense, row, epochs = _start(spec, bench, data)
+    groups = GROUPINGS[spec.grouping](network, data.example(EXAMPLES))
+    budget = Budget.of(groups, spec.keep, spec.scope)
+    method = METHODS[spec.method](groups, budget, **spec.all_hyperparameters)
+
+    epochs = [replace(e, nonzero_groups=groups.nonzero()) for e in epochs]
+    epochs += _sparsify(spec, bench, data, network, method)
+    row.groups_at_convergence = json.dumps(groups.nonzero())
+    masks = _project(row, data, network, method)
+
+    example = data.example(EXAMPLES)
+    realised = realise(network, groups, masks, spec.grouping, example)
+    row.compact_error = _check(network, realised, example)
+    torch.save({"state": network.state_dict(), "masks": masks}, bench.store.trial(spec) / "checkpoint.pt")
+    epochs += _finetune(spec, bench, data, realised, masks)
+
+    row.val_top1 = evaluate(realised.network, data, data.val).top1
+    test = evaluate(realised.network, data, data.test)
+    row.test_top1, row.test_top5 = test.top1, test.top5
+    latencies = _measure(row, dense, realised, example)
+    row.train_seconds = round(sum(e.seconds for e in epochs), 3)
+    _keep(spec, bench.store, realised, groups, masks)
+    bench.store.finish(spec, row, epochs, latencies)
+    return row
+
+
+def _seed(seed: int, phase: int) -> int:
+    """Seed of the data order of a phase: the same for every method of a seed."""
+    return seed * 10 + phase
+
+
+def _start(spec: TrialSpec, bench: Bench, data: Data) -> tuple[nn.Module, nn.Module, Row, list[Epoch]]:
+    """Return the network to begin with, the dense one, a row that knows the dense one, and the epochs so far."""
+    network = build(spec.dense, data)
+    dense = copy.deepcopy(network)
+    dense.load_state_dict(bench.store.dense_weights(spec.dense))
+    record = bench.store.dense_record(spec.dense)
+    assert record is not None, "dense networks are trained before the trials that need them"
+    row = Row.of(spec, bench.store.suite)
+    row.dense_val_top1, row.dense_test_top1 = record["val_top1"], record["test_top1"]
+    row.train_images, row.commit, row.torch = len(data.train), commit(), torch.__version__
+    if spec.starts_from == "scratch":
+        return network, dense, row, []
+    return copy.deepcopy(dense), dense, row, record["epochs"]
+
+
+def _sparsify(spec: TrialSpec, bench: Bench, data: Data, network: nn.Module, method: Method) -> list[Epoch]:
+    """Train under the method; a one-shot method has no epochs here."""
+    torch.manual_seed(_seed(spec.seed, 1))
+    return train(
+        network,
+        data,
+        spec.recipe,
+        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, _seed(spec.seed, 1)),
+        method,
+        undecayed=method.groups.parameters() if method.decays else (),
+        count=method.groups.nonzero,
+        report=bench.report,
+    )
+
+
+def _project(row: Row, data: Data, network: nn.Module, method: Method) -> list[Tensor]:
+    """Zero all but the k best groups, and say what that cost on the validation split."""
+    groups, budget = method.groups, method.budget
+    before = evaluate(network, data, data.val).top1
+    masks = budget.select(method.scores())
+    groups.scale_(masks)
+    row.projection_drop = before - evaluate(network, data, data.val).top1
+    kept = [int(m.sum()) for m in masks]
+    row.groups, row.groups_target = json.dumps(groups.sizes), json.dumps(budget.targets(groups))
+    row.groups_kept, row.group_sparsity = json.dumps(kept), 1 - sum(kept) / sum(groups.sizes)
+    return masks
+
+
+def _check(network: nn.Module, realised: Realised, example: Tensor) -> float:
+    error = difference(network, realised.network, example)
+    if not error <= TOLERANCE:
+        raise Mismatch(f"masked and {realised.realisation} network differ by {error:.2g}, more than {TOLERANCE:g}")
+    return error
+
+
+def _finetune(spec: TrialSpec, bench: Bench, data: Data, realised: Realised, masks: list[Tensor]) -> list[Epoch]:
+    """Train the survivors in what is left of the epochs."""
+    return train(
+        realised.network,
+        data,
+        spec.recipe,
+        Phase("finetune", spec.epochs.finetune, spec.recipe.finetune_lr or spec.recipe.lr, _seed(spec.seed, 2)),
+        Restore(realised.restore),
+        count=lambda: [int(m.sum()) for m in masks],
+        report=bench.report,
+    )
+
+
+def _measure(row: Row, dense: nn.Module, realised: Realised, example: Tensor) -> list[measurement.Latency]:
+    """Fill in what both networks cost, and return the latencies."""
+    compact = realised.network
+    row.dense_params, row.params = (measurement.count_parameters(n) for n in (dense, compact))
+    row.dense_macs, row.macs = (measurement.count_macs(n, example) for n in (dense, compact))
+    row.compression, row.mac_speedup = row.dense_params / row.params, row.dense_macs / row.macs
+    row.dense_file_mb, row.file_mb = (measurement.file_megabytes(n) for n in (dense, compact))
+    row.dense_peak_mb, row.peak_mb = (measurement.peak_megabytes(n, example) for n in (dense, compact))
+    latencies = measurement.compare_latency(dense, compact, example)
+    row.speedup_b1, row.speedup_b64 = (measurement.speedup(latencies, b) for b in measurement.BATCHES)
+    row.device, row.threads = measurement.device_name(example.device), torch.get_num_threads()
+    row.realisation = realised.realisation
+    return latencies
+
+
+def _keep(spec: TrialSpec, store: Store, realised: Realised, groups: Groups, masks: list[Tensor]) -> None:
+    """Keep the fine-tuned network: its weights, and the indices of the groups that it is made of."""
+    kept = {f.name: m.flatten().nonzero().flatten().cpu() for f, m in zip(groups, masks, strict=True)}
+    content = {"state": realised.network.state_dict(), "kept": kept, "realisation": realised.realisation}
+    write(store.trial(spec) / "compact.pt", lambda p: torch.save(content, p))

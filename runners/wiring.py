@@ -1,0 +1,51 @@
+"""What a network's layers are and what stands behind them, read off one forward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+@dataclass
+class Layer:
+    """A convolution or a linear layer, its path in the network, and the batch norm that reads its output, if any."""
+
+    name: str
+    module: nn.Conv2d | nn.Linear
+    norm: nn.Module | None = field(default=None)
+
+
+def layers(network: nn.Module, example: Tensor) -> list[Layer]:
+    """Return the convolutions and linear layers in the order in which they run; the last one is the output layer.
+
+    A batch norm belongs to the layer whose very output it is called on, however the network writes that down.
+    A layer that runs twice is listed once.
+    """
+    found: dict[int, Layer] = {}
+    makers: dict[int, Layer] = {}
+    kept_alive: list[Tensor] = []  # so that no tensor's id is used again during the pass
+    names = {id(m): n for n, m in network.named_modules()}
+
+    def after_layer(module: nn.Module, _: object, output: Tensor) -> None:
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        makers[id(output)] = found.setdefault(id(module), Layer(names[id(module)], module))
+        kept_alive.append(output)
+
+    def before_norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if id(inputs[0]) in makers:
+            makers[id(inputs[0])].norm = module
+
+    hooks = [m.register_forward_hook(after_layer) for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    hooks += [m.register_forward_pre_hook(before_norm) for m in network.modules() if isinstance(m, _BatchNorm)]
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(example)
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return list(found.values())
