@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, get_type_hints
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from methods.groups import Budget, Groups
+from methods.groups import Budget, Groups, Scope
 
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
@@ -25,11 +25,25 @@ Start = Literal["scratch", "dense"]
 class TrialLike(Protocol):
     """What `Method.skip` may look at."""
 
-    architecture: str
-    dataset: str
-    grouping: str
-    scope: str
-    keep: float
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+
+    @property
+    def grouping(self) -> str:
+        """Name of the grouping."""
+
+    @property
+    def scope(self) -> Scope:
+        """Where the budget holds."""
+
+    @property
+    def keep(self) -> float:
+        """Fraction of groups that are to survive."""
 
 
 class Method:

@@ -193,4 +193,4 @@ def _spread(factors: Tensor, parameter: Tensor, dims: tuple[int, ...]) -> Tensor
     shape = [n if d in dims else 1 for d, n in enumerate(parameter.shape)]
     # dims may name the dims in any order: view them so, then put them back where the parameter has them
     ordered = factors.reshape([parameter.shape[d] for d in dims]).to(parameter.dtype)
-    return ordered.permute(*sorted(range(len(dims)), key=lambda i: dims[i])).reshape(shape)
+    return ordered.permute(sorted(range(len(dims)), key=lambda i: dims[i])).reshape(shape)

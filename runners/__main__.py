@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from runners.datasets import DATASETS
 from runners.errors import InputError
 from runners.executors import Setting, WorkerDied
 from runners.groupings import GROUPINGS
+from runners.registry import Registry
 from runners.run import missing
 from runners.run import run as run_trials
 from runners.store import Store
@@ -26,11 +27,18 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A name from `list suites`, or the path of a YAML file.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a grid or recipe key.")]
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A name from `list suites`, or the path of a YAML file.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a grid or recipe key.")
+]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of all results.")]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N trials.")]
-Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Trials at a time; default: one per core, or 1 on CUDA.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Trials at a time; default: one per core, or 1 on CUDA."),
+]
 Device = Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...; auto: CUDA where it is.")]
 Threads = Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of each trial.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")]
@@ -64,12 +72,20 @@ def run(
     dry_run: DryRun = False,
     retry: Retry = False,
 ) -> None:
-    """Run what is missing of a suite and rebuild its CSVs. Exit code: 0 all done, 1 some trial failed, 2 wrong input."""
+    """Run what is missing of a suite and rebuild its CSVs. Exit code: 0 done, 1 some trial failed, 2 wrong input."""
     chosen = _load(name, overrides, limit)
     store = Store(results, chosen.name)
     if dry_run:
         for spec in missing(store, chosen.trials, retry):
-            print(spec.id, spec.method, spec.architecture, spec.dataset, spec.grouping, spec.keep, f"seed {spec.seed}")
+            print(
+                spec.id,
+                spec.method,
+                spec.architecture,
+                spec.dataset,
+                spec.grouping,
+                spec.keep,
+                f"seed {spec.seed}",
+            )
         return
     try:
         place = environment.choose_device(device)
@@ -79,10 +95,17 @@ def run(
     jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
     table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry)
     counts = table["status"].value_counts()
-    print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")
+    print(
+        ", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")),
+        "->",
+        store.root / "trials.csv",
+    )
     if counts.get("failed", 0):
         first = table[table["status"] == "failed"].iloc[0]
-        print(f"first failure: {store.root / 'trials' / first['trial'] / 'log.txt'}: {first['reason']}", file=sys.stderr)
+        print(
+            f"first failure: {store.root / 'trials' / first['trial'] / 'log.txt'}: {first['reason']}",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)
 
 
@@ -92,7 +115,11 @@ def status(name: SuiteName, overrides: Overrides = None, results: Results = Path
     chosen = _load(name, overrides)
     rows = [Store(results, chosen.name).row(spec) for spec in chosen.trials]
     counts = {s: sum(r is not None and r.status == s for r in rows) for s in ("done", "failed", "skipped")}
-    print(f"{chosen.name}: {len(rows)} trials,", ", ".join(f"{n} {s}" for s, n in counts.items()), f"{rows.count(None)} missing")
+    print(
+        f"{chosen.name}: {len(rows)} trials,",
+        ", ".join(f"{n} {s}" for s, n in counts.items()),
+        f"{rows.count(None)} missing",
+    )
 
 
 @app.command()
@@ -109,7 +136,12 @@ def list_(kind: Kind) -> None:
     elif kind is Kind.methods:
         lines = {n: (m.__doc__ or "").split("\n")[0] for n, m in sorted(METHODS.items())}
     else:
-        registry = {Kind.architectures: ARCHITECTURES, Kind.datasets: DATASETS, Kind.groupings: GROUPINGS}[kind]
+        registries: dict[Kind, Registry[Any]] = {
+            Kind.architectures: ARCHITECTURES,
+            Kind.datasets: DATASETS,
+            Kind.groupings: GROUPINGS,
+        }
+        registry = registries[kind]
         lines = {n: registry.help(n) for n in registry}
     width = max(map(len, lines))
     for entry, text in lines.items():

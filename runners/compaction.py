@@ -28,9 +28,7 @@ class Realised:
     restore: Callable[[], None]
 
 
-def realise(
-    network: nn.Module, groups: Groups, masks: Sequence[Tensor], grouping: str, example: Tensor
-) -> Realised:
+def realise(network: nn.Module, groups: Groups, masks: Sequence[Tensor], grouping: str, example: Tensor) -> Realised:
     """Return the best realisation of a masked network for its grouping; the network itself is left as it is.
 
     masks: bool, one tensor a family shaped as its norms, True where a group is kept. example: a batch to trace with.
@@ -59,7 +57,13 @@ def remove_filters(network: nn.Module, groups: Groups, masks: Sequence[Tensor], 
         )
         graph.get_pruning_group(layer, prune, idxs=removed).prune()
     compact.zero_grad()
-    return compact
+    return channels_last(compact)  # removal leaves weights in the slower layout
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Lay a network's weights out channels last: torch's convolutions are up to three times faster on a CPU."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 @torch.no_grad()

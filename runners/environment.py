@@ -19,8 +19,13 @@ def commit() -> str | None:
     here = Path(__file__).parents[1]
     try:
         head, changed = (
-            subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-            for words in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "--", "methods", "runners"))
+            subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for words in (
+                ("rev-parse", "--short=10", "HEAD"),
+                ("status", "--porcelain", "--", "methods", "runners"),
+            )
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -61,7 +61,13 @@ def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
     name = spec.method if isinstance(spec, TrialSpec) else "dense network"
 
     def report(epoch: Epoch) -> None:
-        _log.info("%s epoch %d: loss %.4f, validation %.4f", epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_top1)
+        _log.info(
+            "%s epoch %d: loss %.4f, validation %.4f",
+            epoch.phase,
+            epoch.epoch,
+            epoch.train_loss,
+            epoch.val_top1,
+        )
         listen(News(f"{name} {spec.architecture} {spec.dataset}", spec.seed, epoch))
 
     bench = Bench(store, torch.device(setting.device), report)
@@ -126,7 +132,9 @@ def _in_processes(
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:
-        raise WorkerDied("a worker process was killed (out of memory?); call again to go on, perhaps with --jobs 1") from None
+        raise WorkerDied(
+            "a worker process was killed (out of memory?); call again to go on, perhaps with --jobs 1"
+        ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():

@@ -58,7 +58,7 @@ class _LiveBytes(TorchDispatchMode):
     """Adds up the storage of tensors made inside it while they live, and keeps the peak."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
         self._known: set[int] = set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pandas as pd
 from tqdm import tqdm
@@ -52,7 +53,7 @@ def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpe
             store.finish(spec, Row.of(spec, store.suite, "skipped", reason))
 
 
-def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm) -> None:
+def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm[NoReturn]) -> None:
     def listen(news: News) -> None:
         epoch = news.epoch
         bar.set_description_str(f"{news.name} seed {news.seed}", refresh=False)
@@ -68,10 +69,10 @@ def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs:
         store.begin(spec)
         store.finish(spec, Row.of(spec, store.suite, "failed", lost[spec.dense.id]))
         bar.update()
-    for spec, reason in execute(setting, [s for s in pending if s.dense.id not in lost], jobs, listen):
+    for task, reason in execute(setting, [s for s in pending if s.dense.id not in lost], jobs, listen):
         bar.update()
         if reason:
-            bar.write(f"trial {spec.id} failed: {reason}", file=sys.stderr)
+            bar.write(f"trial {task.id} failed: {reason}", file=sys.stderr)
 
 
 def _absent(store: Store, network: DenseSpec) -> bool:
@@ -79,7 +80,7 @@ def _absent(store: Store, network: DenseSpec) -> bool:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[tqdm]:
+def _progress(total: int) -> Iterator[tqdm[NoReturn]]:
     """One bar over the trials; a line now and then where the output is no terminal."""
     interval = 0.1 if sys.stderr.isatty() else 60
     with tqdm(total=total, unit="trial", mininterval=interval, disable=total == 0) as bar:

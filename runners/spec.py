@@ -6,7 +6,15 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from methods import REGISTRY as METHODS
 from methods import Method
@@ -84,7 +92,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 class DenseSpec(Strict):
-    """A dense network that trials share: trained once per architecture, dataset, seed and what the recipe says of it."""
+    """A dense network that trials share, trained once per architecture, dataset, seed and dense part of a recipe."""
 
     architecture: str
     dataset: str

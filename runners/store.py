@@ -22,8 +22,28 @@ from runners.row import COLUMNS, Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.training import Epoch
 
-EPOCH_COLUMNS = ["trial", "phase", "epoch", "train_loss", "val_top1", "nonzero_groups", "lam", "lr", "seconds"]
-LATENCY_COLUMNS = ["trial", "network", "backend", "device", "batch", "threads", "median_ms", "iqr_ms", "repeats"]
+EPOCH_COLUMNS = [
+    "trial",
+    "phase",
+    "epoch",
+    "train_loss",
+    "val_top1",
+    "nonzero_groups",
+    "lam",
+    "lr",
+    "seconds",
+]
+LATENCY_COLUMNS = [
+    "trial",
+    "network",
+    "backend",
+    "device",
+    "batch",
+    "threads",
+    "median_ms",
+    "iqr_ms",
+    "repeats",
+]
 ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
 
 
@@ -75,7 +95,7 @@ class Store:
         content = _read_json(self.dense(spec) / "record.json")
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
-        return content | {"epochs": [Epoch(**e) for e in content["epochs"]]}
+        return {**content, "epochs": [Epoch(**e) for e in content["epochs"]]}
 
     def dense_weights(self, spec: DenseSpec) -> dict[str, torch.Tensor]:
         """Return the state dict of a dense network, on the CPU."""

@@ -76,7 +76,7 @@ class _Loader(yaml.SafeLoader):
     """safe_load that refuses a key given twice: YAML's silent 'the last one wins' hides half a grid."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.YAMLError(f"key {key!r} is given twice, line {node.start_mark.line + 1}")
@@ -162,5 +162,9 @@ def _trial(content: dict[str, Any], method: str, place: str, where: str) -> Tria
     try:
         return TrialSpec.model_validate(content)
     except ValidationError as error:
-        of_method = error.title == method or error.errors()[0]["loc"][:1] in ((), ("start",), ("hyperparameters",))
+        of_method = error.title == method or error.errors()[0]["loc"][:1] in (
+            (),
+            ("start",),
+            ("hyperparameters",),
+        )
         raise explain(error, place if of_method else where) from None

@@ -15,7 +15,7 @@ from methods import Method
 from methods.groups import Budget, Groups
 from runners import measurement
 from runners.architectures import ARCHITECTURES
-from runners.compaction import TOLERANCE, Realised, difference, realise
+from runners.compaction import TOLERANCE, Realised, channels_last, difference, realise
 from runners.data import Data, load
 from runners.environment import commit
 from runners.groupings import GROUPINGS
@@ -44,7 +44,7 @@ def build(spec: DenseSpec, data: Data) -> nn.Module:
     """Return the untrained network of a seed: the same weights for every method."""
     torch.manual_seed(spec.seed)
     network = ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes)
-    return network.to(data.train.labels.device)
+    return channels_last(network.to(data.train.labels.device))
 
 
 def train_dense(spec: DenseSpec, bench: Bench) -> None:

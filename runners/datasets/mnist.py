@@ -11,7 +11,12 @@ from runners.datasets import DATASETS, Images
 from runners.errors import InputError
 from runners.vision import torchvision
 
-PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+PARTS = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -49,7 +54,7 @@ def _locate(name: str, debian: Path | None) -> Path:
     except (OSError, RuntimeError) as error:
         package = "; or apt-get install dataset-fashion-mnist" if debian else ""
         raise InputError(
-            f"{name} is not there: put {PARTS[0]} and the three other files into DIR/{name}/raw and set KLEVEL_DATA=DIR "
+            f"{name} is not there: put {PARTS[0]} and its three siblings into DIR/{name}/raw and set KLEVEL_DATA=DIR "
             f"(looked in {', '.join(map(str, data_folders()))}){package}; or connect to the internet: "
             f"the download said {' '.join(str(error).split())[:120]!r}"
         ) from error

@@ -1,0 +1,137 @@
+"""What every method must be, found by discovery: a new method is tested by existing."""
+
+import copy
+import inspect
+import types
+
+import pytest
+import torch
+from annotated_types import Ge, Gt
+
+from methods import REGISTRY, Method, discover
+from methods.groups import Budget, Family, Groups
+
+METHODS = pytest.mark.parametrize("cls", [pytest.param(c, id=n) for n, c in REGISTRY.items()])
+LAYOUTS = pytest.mark.parametrize("dims", [pytest.param((0,), id="filter"), pytest.param((0, 1), id="element")])
+SCOPES = pytest.mark.parametrize("scope", ["layer", "network"])
+
+
+def groups_of(dims=(0,), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    sizes = ((6, 5), (9, 3))
+    return Groups([Family(f"f{i}", [(torch.randn(s, generator=generator), dims)]) for i, s in enumerate(sizes)])
+
+
+def settings(cls):
+    """A value for each hyper-parameter: its default, or one in range."""
+    return {n: 0.5 if d is ... else d for n, (_, d) in cls.hyperparameters().items()}
+
+
+def make(cls, groups, keep=0.4, scope="layer"):
+    return cls(groups, Budget.of(groups, keep, scope), **settings(cls))
+
+
+@METHODS
+def test_declares_itself(cls):
+    assert issubclass(cls, Method)
+    assert REGISTRY[cls.name] is cls
+    assert cls.starts_from in ("scratch", "dense")
+    assert inspect.getdoc(cls), "a method's docstring gives its formula and source"
+    assert "\n" not in inspect.getdoc(cls).split("\n\n")[0] or len(inspect.getdoc(cls).split("\n")[0]) > 10
+
+
+@METHODS
+def test_hyperparameters_have_a_range(cls):
+    for name, (kind, default) in cls.hyperparameters().items():
+        assert default is ... or default is None or isinstance(default, float | int | str | bool), name
+        if kind in (float, int):
+            raise AssertionError(f"{cls.name}.{name}: a bare {kind.__name__} has no range")
+
+
+@METHODS
+@LAYOUTS
+@SCOPES
+def test_scores_rank_every_group(cls, dims, scope):
+    groups = groups_of(dims)
+    method = make(cls, groups, scope=scope)
+    scores = method.scores()
+    assert [tuple(s.shape) for s in scores] == [f.shape for f in groups]
+    assert all(s.isfinite().all() for s in scores)
+    masks = method.budget.select(scores)
+    assert sum(int(m.sum()) for m in masks) == method.budget.total
+
+
+@METHODS
+@LAYOUTS
+@SCOPES
+def test_a_step_never_grows_a_group_nor_makes_it_infinite(cls, dims, scope):
+    groups = groups_of(dims)
+    method = make(cls, groups, scope=scope)
+    before = groups.norms()
+    for progress in (0.25, 0.5, 1.0):
+        method.after_step(0.1, progress)
+    for old, new in zip(before, groups.norms(), strict=True):
+        assert new.isfinite().all()
+        assert (new <= old * (1 + 1e-6)).all()
+
+
+@METHODS
+def test_a_zero_group_stays_zero(cls):
+    groups = groups_of()
+    groups.scale_([torch.tensor([0.0] + [1.0] * (f.size - 1)) for f in groups])
+    make(cls, groups).after_step(0.1, 1.0)
+    assert all(f.members[0][0][0].eq(0).all() for f in groups)
+
+
+@METHODS
+def test_what_trains_acts_and_what_does_not_leaves_the_network_alone(cls):
+    groups, untouched = groups_of(), groups_of()
+    method = make(cls, groups)
+    method.after_step(0.1, 1.0)
+    penalty = method.penalty()
+    moved = any(not torch.equal(a, b) for a, b in zip(groups.norms(), untouched.norms(), strict=True))
+    assert (moved or penalty is not None) == cls.trains
+
+
+@METHODS
+def test_the_same_state_gives_the_same_step_and_scores(cls):
+    outcomes = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        groups = groups_of()
+        method = make(cls, groups)
+        method.after_step(0.05, 0.7)
+        outcomes.append(torch.cat([*groups.norms(), *method.scores()]))
+    assert torch.equal(*outcomes)
+
+
+@METHODS
+def test_diagnostics_are_finite_numbers(cls):
+    method = make(cls, groups_of())
+    method.after_step(0.1, 0.5)
+    assert all(isinstance(v, float) and abs(v) < 1e30 for v in method.diagnostics().values())
+    assert not cls.decays or cls.trains, "a method that does not train has no phase to leave the weight decay off in"
+
+
+@METHODS
+def test_skip_answers_none_or_a_reason(cls):
+    trial = types.SimpleNamespace(architecture="mlp", dataset="digits", grouping="filter", scope="layer", keep=0.5)
+    reason = cls.skip(trial)
+    assert reason is None or (isinstance(reason, str) and reason)
+
+
+def test_discovery_finds_each_file_once():
+    assert discover() == REGISTRY
+    assert {"dense", "random", "wgsef", "group_lasso", "l1_filter", "magnitude"} <= set(REGISTRY)
+
+
+def test_ranges_reach_the_declaration():
+    lam, _ = REGISTRY["wgsef"].hyperparameters()["lam"]
+    assert any(isinstance(m, Ge | Gt) for m in lam.__metadata__)
+
+
+def test_copy_of_a_network_is_not_touched():
+    groups = groups_of()
+    twin = copy.deepcopy(groups)
+    make(REGISTRY["wgsef"], groups).after_step(0.5, 1.0)
+    assert all(torch.equal(a, b) for a, b in zip(twin.norms(), groups_of().norms(), strict=True))

@@ -1,0 +1,87 @@
+"""Each method against its formula, on numbers small enough to do by hand."""
+
+import pytest
+import torch
+
+from methods import REGISTRY
+from methods.envelope import optimality_gap, prox_factors
+from methods.groups import Budget, Family, Groups
+from methods.schedules import ramp_up
+
+
+def groups_with(*norm_lists, extra=None):
+    """One family per list; group j is the row (norm, 0), plus a bias where asked for."""
+    families = []
+    for i, norms in enumerate(norm_lists):
+        weight = torch.tensor([[n, 0.0] for n in norms])
+        members = [(weight, (0,))] + ([(torch.full((len(norms),), extra), (0,))] if extra is not None else [])
+        families.append(Family(f"f{i}", members))
+    return Groups(families)
+
+
+def make(name, groups, keep=0.5, scope="layer", **hyper):
+    return REGISTRY[name](groups, Budget.of(groups, keep, scope), **hyper)
+
+
+def test_group_lasso_soft_thresholds_by_the_size_of_a_group():
+    groups = groups_with([3.0, 1.0, 0.2])
+    make("group_lasso", groups, lam=2.0).after_step(0.25, 1.0)
+    shrink = 0.25 * 2.0 * 2**0.5  # lr lam sqrt(p), two parameters a group
+    assert groups.norms()[0].tolist() == pytest.approx([3 - shrink, 1 - shrink, 0.0])
+    assert groups.nonzero() == [2]
+
+
+def test_wgsef_is_the_prox_of_each_family():
+    groups = groups_with([4.0, 3.0, 2.0, 1.0], [1.0, 2.0])
+    method = make("wgsef", groups, lam=4.0)
+    before = groups.norms()
+    method.after_step(0.25, 1.0)  # strength lr lam = 1
+    assert groups.norms()[0].tolist() == pytest.approx([2, 4 / 3, 1 / 3, 0])  # golden vector, k = 2, lam = 1
+    for old, new, k in zip(before, groups.norms(), (2, 1), strict=True):
+        assert optimality_gap(old, new / old, k, 1.0).item() == pytest.approx(0, abs=1e-6)  # float32 parameters
+
+
+def test_wgsef_over_the_network_is_one_problem():
+    groups = groups_with([4.0, 1.0], [3.0, 2.0])
+    make("wgsef", groups, scope="network", lam=1.0).after_step(1.0, 1.0)
+    joined = torch.cat(groups.norms())
+    expected = torch.tensor([4.0, 1, 3, 2], dtype=torch.float64)
+    torch.testing.assert_close(joined, expected * prox_factors(expected, 2, 1.0), atol=1e-6, rtol=1e-6)
+    assert joined[1] == 0
+
+
+@pytest.mark.parametrize("name", ["wgsef", "group_lasso"])
+def test_strength_ramps_up_and_is_reported(name):
+    method = make(name, groups_with([1.0, 2.0]), lam=0.8, ramp=0.5)
+    seen = []
+    for progress in (0.25, 0.5, 1.0):
+        method.after_step(0.0, progress)
+        seen.append(method.diagnostics()["lam"])
+    assert seen == pytest.approx([0.2, 0.8, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("progress", "length", "expected"), [(0.1, 0.0, 1), (0.25, 0.5, 0.25), (0.5, 0.5, 1), (1, 1, 1)]
+)
+def test_ramp(progress, length, expected):
+    assert ramp_up(progress, length) == expected
+
+
+def test_l1_filter_sums_absolute_weights_and_not_the_bias():
+    weight = torch.tensor([[1.0, -1.0, 1.0], [2.0, 0.0, 0.0]])
+    groups = Groups([Family("f", [(weight, (0,)), (torch.tensor([0.0, 50.0]), (0,))])])
+    assert make("l1_filter", groups).scores()[0].tolist() == [3.0, 2.0]
+
+
+def test_magnitude_ranks_by_the_euclidean_norm_of_the_group():
+    assert make("magnitude", groups_with([3.0, 0.0], extra=4.0)).scores()[0].tolist() == [5.0, 4.0]
+
+
+def test_random_draws_from_the_seed():
+    method = make("random", groups_with([1.0] * 50))
+    torch.manual_seed(1)
+    first = method.scores()[0]
+    torch.manual_seed(1)
+    assert torch.equal(method.scores()[0], first)
+    assert not torch.equal(method.scores()[0], first)
+    assert len(first.unique()) == 50
