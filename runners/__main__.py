@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from methods import REGISTRY as METHODS
@@ -18,6 +19,7 @@ from runners.errors import InputError
 from runners.executors import Setting, WorkerDied
 from runners.groupings import GROUPINGS
 from runners.registry import Registry
+from runners.run import measure as measure_trials
 from runners.run import missing
 from runners.run import run as run_trials
 from runners.store import Store
@@ -60,6 +62,13 @@ def _load(name: str, overrides: list[str] | None, limit: int | None = None) -> s
     return suite.Suite(loaded.name, loaded.trials[:limit])
 
 
+def _device(name: str) -> torch.device:
+    try:
+        return environment.choose_device(name)
+    except ValueError as error:
+        raise InputError(f"--device {name}: {error}") from None
+
+
 @app.command()
 def run(
     name: SuiteName,
@@ -87,10 +96,7 @@ def run(
                 f"seed {spec.seed}",
             )
         return
-    try:
-        place = environment.choose_device(device)
-    except ValueError as error:
-        raise InputError(f"--device {device}: {error}") from None
+    place = _device(device)
     environment.die_with_parent()
     jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
     table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry)
@@ -110,6 +116,22 @@ def run(
 
 
 @app.command()
+def measure(
+    name: SuiteName,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    limit: Limit = None,
+    device: Device = "auto",
+    threads: Threads = 1,
+) -> None:
+    """Measure what a suite has trained once more, one network at a time: for a machine that is quiet now."""
+    chosen = _load(name, overrides, limit)
+    setting = Setting(results, chosen.name, str(_device(device)), threads)
+    table = measure_trials(setting, chosen.trials)
+    print(f"{(table['status'] == 'done').sum()} measured -> {results / chosen.name / 'trials.csv'}")
+
+
+@app.command()
 def status(name: SuiteName, overrides: Overrides = None, results: Results = Path("results")) -> None:
     """Say how much of a suite has been run."""
     chosen = _load(name, overrides)
@@ -122,9 +144,9 @@ def status(name: SuiteName, overrides: Overrides = None, results: Results = Path
     )
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def path(name: SuiteName, results: Results = Path("results")) -> None:
-    """Print the results folder of a suite."""
+    """Print the results folder of a suite; options of `run` may stand there and change nothing."""
     print(Store(results, suite.load(name).name).root)
 
 

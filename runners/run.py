@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from methods import REGISTRY as METHODS
 from runners import data
-from runners.executors import News, Setting, execute
+from runners.executors import News, Setting, execute, prepare
 from runners.row import Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
+from runners.trial import Bench, measure_again
 
 
 def missing(store: Store, trials: Sequence[TrialSpec], retry: bool = False) -> list[TrialSpec]:
@@ -37,6 +39,20 @@ def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = 
         try:
             with _progress(len(pending)) as bar:
                 _run_pending(setting, store, pending, jobs, bar)
+        finally:
+            table = store.collect(trials)
+    return table
+
+
+def measure(setting: Setting, trials: Sequence[TrialSpec]) -> pd.DataFrame:
+    """Measure every trial that is done once more, one after the other and nothing beside it; rebuild the CSVs."""
+    store = Store(setting.results, setting.suite)
+    prepare(setting.threads)
+    with store.lock():
+        done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
+        try:
+            for spec in tqdm(done, unit="trial", disable=not done):
+                measure_again(spec, Bench(store, torch.device(setting.device)))
         finally:
             table = store.collect(trials)
     return table

@@ -119,6 +119,11 @@ class Store:
         write_json(folder / "latency.json", [asdict(r) for r in rows])
         write_json(folder / "row.json", asdict(row))
 
+    def update(self, spec: TrialSpec, row: Row, rows: Sequence[Latency]) -> None:
+        """Replace the measurements of a trial that is done."""
+        write_json(self.trial(spec) / "latency.json", [asdict(r) for r in rows])
+        write_json(self.trial(spec) / "row.json", asdict(row))
+
     def collect(self, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         """Rebuild the three CSVs from what these trials wrote, and return trials.csv as a table."""
         rows = [row for spec in trials if (row := self.row(spec))]

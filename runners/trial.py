@@ -83,7 +83,8 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     row.val_top1 = evaluate(realised.network, data, data.val).top1
     test = evaluate(realised.network, data, data.test)
     row.test_top1, row.test_top5 = test.top1, test.top5
-    latencies = _measure(row, dense, realised, example)
+    row.realisation = realised.realisation
+    latencies = measure(row, dense, realised.network, example)
     row.train_seconds = round(sum(e.seconds for e in epochs), 3)
     _keep(spec, bench.store, realised, groups, masks)
     bench.store.finish(spec, row, epochs, latencies)
@@ -158,9 +159,8 @@ def _finetune(spec: TrialSpec, bench: Bench, data: Data, realised: Realised, mas
     )
 
 
-def _measure(row: Row, dense: nn.Module, realised: Realised, example: Tensor) -> list[measurement.Latency]:
+def measure(row: Row, dense: nn.Module, compact: nn.Module, example: Tensor) -> list[measurement.Latency]:
     """Fill in what both networks cost, and return the latencies."""
-    compact = realised.network
     row.dense_params, row.params = (measurement.count_parameters(n) for n in (dense, compact))
     row.dense_macs, row.macs = (measurement.count_macs(n, example) for n in (dense, compact))
     row.compression, row.mac_speedup = row.dense_params / row.params, row.dense_macs / row.macs
@@ -169,8 +169,24 @@ def _measure(row: Row, dense: nn.Module, realised: Realised, example: Tensor) ->
     latencies = measurement.compare_latency(dense, compact, example)
     row.speedup_b1, row.speedup_b64 = (measurement.speedup(latencies, b) for b in measurement.BATCHES)
     row.device, row.threads = measurement.device_name(example.device), torch.get_num_threads()
-    row.realisation = realised.realisation
     return latencies
+
+
+def measure_again(spec: TrialSpec, bench: Bench) -> Row:
+    """Measure the networks that a trial kept once more, on this machine as it is now; nothing is trained."""
+    data = load(spec.dataset, spec.recipe.train_images, bench.device)
+    network, dense, _, _ = _start(spec, bench, data)
+    kept = torch.load(bench.store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
+    groups = GROUPINGS[spec.grouping](network, data.example(EXAMPLES))
+    masks = [torch.zeros(f.size, dtype=torch.bool) for f in groups]
+    for family, mask in zip(groups, masks, strict=True):
+        mask[kept["kept"][family.name]] = True
+    compact = realise(network, groups, masks, spec.grouping, data.example(EXAMPLES)).network
+    compact.load_state_dict(kept["state"])
+    row = bench.store.row(spec)
+    assert row is not None, "only a trial that is done is measured again"
+    bench.store.update(spec, row, measure(row, dense, compact, data.example(EXAMPLES)))
+    return row
 
 
 def _keep(spec: TrialSpec, store: Store, realised: Realised, groups: Groups, masks: list[Tensor]) -> None:

@@ -1,0 +1,246 @@
+"""The search behind the envelope: the root of a sum of ramps, and the r-th largest element.
+
+Both the value and the prox of the WGSEF ask for the root x of
+
+    S(x) = sum_j u_j(x) = k,        u_j(x) = clip(slope_j (x - entry_j), 0, 1),
+
+a nondecreasing, piecewise linear function with 2m breakpoints: group j enters at entry_j and is full at
+entry_j + 1 / slope_j. S is always evaluated directly, with full and zero groups found by comparison. A running
+sum of slopes would be cheaper, but it cancels catastrophically once norms differ by many orders of magnitude.
+
+`root` sorts the breakpoints: O(m log m), batched, a fixed number of operations, no host synchronisation.
+`large_root` is for one long vector on the CPU: a random sample brackets the root, two passes over the vector verify
+the bracket and throw out all groups that have no breakpoint inside, and `root` solves the little that is left: O(m).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+NEVER = 1e290  # the entry of a group that takes no part; finite, so that sums and products with it are
+LARGE = 1 << 16  # from this many groups on, eliminating is faster than sorting
+CHUNK = 1 << 15  # groups worked on at once: the temporaries stay in the cache
+
+
+class Ramps(NamedTuple):
+    """Groups as ramps, each (...,m). A group that takes no part has entry = NEVER and slope = 1 / NEVER."""
+
+    entry: Tensor
+    slope: Tensor
+    full: Tensor
+
+    @classmethod
+    def of(cls, entry: Tensor, slope: Tensor) -> Ramps:
+        """Ramps that start at `entry` and rise to 1 with `slope`, both brought into range in place."""
+        entry.clamp_(max=NEVER)
+        slope.clamp_(1 / NEVER, NEVER)
+        return cls(entry, slope, slope.reciprocal().add_(entry))
+
+    def heights(self, x: Tensor) -> Tensor:
+        """u_j(x), shape (...,m), for x of shape (...,1). Exactly 1 and exactly 0 outside the rising part."""
+        rising = (x - self.entry).mul_(self.slope).clamp_(0, 1)
+        return rising.masked_fill_(self.full <= x, 1.0)
+
+
+class Rest(NamedTuple):
+    """Groups already thrown out, full or rising all over the open bracket (lower, upper) of the root."""
+
+    ones: Tensor  # number of full groups
+    slope: Tensor  # sum of the slopes of the rising groups
+    offset: Tensor  # sum of slope * entry of the rising groups
+    lower: Tensor  # S(lower) < k
+    upper: Tensor  # S(upper) >= k
+
+    def total(self, x: Tensor) -> Tensor:
+        """Their part of S(x)."""
+        return self.ones + (self.slope * x - self.offset)
+
+    def scaled(self, by: float) -> Rest:
+        """The same for a sample that holds the fraction `by` of the groups."""
+        return Rest(self.ones * by, self.slope * by, self.offset * by, self.lower, self.upper)
+
+
+class Root(NamedTuple):
+    """x, and the breakpoint below it: groups full at `lower` are saturated, the other non-zero ones are not."""
+
+    x: Tensor
+    lower: Tensor
+
+
+def nothing_thrown_out(like: Tensor) -> Rest:
+    """The rest before the first elimination: the root lies in (0, inf)."""
+    zero = like.new_zeros(())
+    return Rest(zero, zero, zero, zero, like.new_full((), math.inf))
+
+
+def root(ramps: Ramps, k: Tensor, rest: Rest | None = None) -> Root:
+    """Solve S(x) = k for independent problems.
+
+    Args:
+        ramps: entry, slope and full of shape (...,m).
+        k: shape (...,1), with S(0) < k < the number of groups; other problems give an arbitrary x, perhaps NaN.
+        rest: groups outside `ramps` that count in S, and a bracket.
+
+    Returns:
+        x and lower of shape (...,1).
+    """
+    rest = rest or nothing_thrown_out(ramps.entry)
+    lower, upper, exact = _piece(ramps, k, rest)
+    rising = (ramps.entry <= lower) & (ramps.full >= upper)
+    ones = rest.ones + (ramps.full <= lower).sum(-1, keepdim=True)
+    slope = rest.slope + torch.where(rising, ramps.slope, 0.0).sum(-1, keepdim=True)
+    offset = rest.offset + torch.where(rising, ramps.slope * ramps.entry, 0.0).sum(-1, keepdim=True)
+    x = ((k - ones + offset) / slope).clamp(lower, upper)
+    # On a flat piece the first root makes all winners exactly full: rounding must not leave one just below.
+    return Root(torch.where(exact, upper, x), lower)
+
+
+def _piece(ramps: Ramps, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor, Tensor]:
+    """Neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1)."""
+    shape = k.shape
+    ends = rest.upper.expand(shape)
+    points = torch.cat([ramps.entry.expand(*shape[:-1], -1), ramps.full.expand(*shape[:-1], -1), ends], -1)
+    points = points.clamp(rest.lower, rest.upper).sort(-1).values
+    count = points.shape[-1]
+    first = torch.zeros(shape, dtype=torch.long, device=points.device)
+    last = torch.full_like(first, count)  # the smallest index known to reach k
+    exact = torch.zeros_like(first, dtype=torch.bool)
+    for _ in range(count.bit_length()):
+        middle = (first + last) // 2
+        x = points.gather(-1, middle.clamp(max=count - 1))
+        total = rest.total(x) + ramps.heights(x).sum(-1, keepdim=True)
+        open_, reached = first < last, ~(total < k)  # at x = inf the total may be NaN, and k is reached
+        exact = torch.where(open_ & reached, total == k, exact)
+        first = torch.where(open_ & ~reached, middle + 1, first)
+        last = torch.where(open_ & reached, middle, last)
+    upper = points.gather(-1, last.clamp(max=count - 1))
+    lower = torch.where(last > 0, points.gather(-1, (last - 1).clamp(0, count - 1)), rest.lower)
+    return lower, upper, exact
+
+
+class Source(NamedTuple):
+    """One long vector, turned into what `build` makes of it a chunk at a time.
+
+    weights has the length of norms or 1. Building a chunk anew in each pass is cheaper than storing its ramps.
+    """
+
+    build: Callable[[Tensor, Tensor], Ramps]
+    norms: Tensor
+    weights: Tensor
+
+    def parts(self) -> Iterator[Ramps]:
+        """The ramps of all groups, in chunks."""
+        for norms, weights in chunks(self.norms, self.weights):
+            yield self.build(norms, weights)
+
+    def ramps(self) -> Ramps:
+        """The ramps of all groups at once."""
+        return self.build(self.norms, self.weights)
+
+    def sample(self, size: int) -> Ramps:
+        """The ramps of `size` groups drawn with replacement, always the same ones."""
+        index = sample_index(len(self.norms), size)
+        return self.build(self.norms[index], self.weights if len(self.weights) == 1 else self.weights[index])
+
+
+def chunks(norms: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Both vectors in pieces of CHUNK; weights of length 1 stay as they are."""
+    for start in range(0, len(norms), CHUNK):
+        part = slice(start, start + CHUNK)
+        yield norms[part], weights if len(weights) == 1 else weights[part]
+
+
+def sample_index(population: int, size: int) -> Tensor:
+    """Indices drawn with a fixed seed of their own: results repeat, and the global generator is left alone."""
+    return torch.randint(population, (size,), generator=torch.Generator().manual_seed(0))
+
+
+def large_root(source: Source, k: Tensor) -> Root:
+    """`root` of one long vector on the CPU, in expected time O(m). k has shape (1,)."""
+    rest = nothing_thrown_out(k)
+    while (size := len(source.norms)) > LARGE:
+        smaller, bracketed = _eliminate(source, k, rest)
+        encloses = _total(smaller, bracketed, bracketed.lower) < k <= _total(smaller, bracketed, bracketed.upper)
+        if not encloses or len(smaller.norms) > size // 2:
+            break  # an unlucky sample, or few distinct breakpoints: sorting them all is always right
+        source, rest = smaller, bracketed
+    return root(source.ramps(), k, rest)
+
+
+def _total(source: Source, rest: Rest, x: Tensor) -> Tensor:
+    """S(x) of all groups, for x at an end of the bracket; infinite at infinity."""
+    return rest.total(x) + source.ramps().heights(x).sum() if x < math.inf else x
+
+
+def _eliminate(source: Source, k: Tensor, rest: Rest) -> tuple[Source, Rest]:
+    """Keep the groups with a breakpoint in the bracket that a sample proposes, and sum up the others."""
+    lower, upper = _pivots(source, k, rest)
+    ones, slope, offset = 0, [], []
+    kept = []
+    for ramps in source.parts():
+        full = ramps.full <= lower
+        # full > upper, strictly: a group that is just full at upper must be able to count as exactly 1.
+        rising = (ramps.entry <= lower) & (ramps.full > upper)
+        keep = (full | rising | (ramps.entry >= upper)).logical_not_().nonzero().squeeze(-1)
+        kept.append((ramps.entry[keep], ramps.slope[keep]))
+        ones += int(full.count_nonzero())
+        slopes = ramps.slope * rising
+        slope.append(slopes.sum().item())
+        offset.append(slopes.dot(ramps.entry).item())
+    entries, slopes_kept = zip(*kept, strict=True)
+    sums = rest.ones + ones, rest.slope + math.fsum(slope), rest.offset + math.fsum(offset)
+    return Source(Ramps.of, torch.cat(entries), torch.cat(slopes_kept)), Rest(*sums, lower, upper)
+
+
+def _pivots(source: Source, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor]:
+    """Two points that most probably enclose the root: four standard errors of a sampled S(x) to each side."""
+    population = len(source.norms)
+    size = sample_size(population)
+    share = size / population
+    error = 2 * math.sqrt(size)  # u_j in [0, 1] has a standard deviation of at most 1/2
+    targets = torch.stack([k * share - error, k * share + error])
+    sample = source.sample(size)
+    low, high = root(sample, targets, rest.scaled(share)).x.squeeze(-1)
+    reach = (sample.entry < NEVER).sum() + rest.scaled(share).ones
+    return (
+        low if targets[0] > 0 else rest.lower,
+        high if targets[1] < reach else rest.upper,
+    )
+
+
+def sample_size(population: int) -> int:
+    """Large enough that few groups stay in the bracket, small enough that sorting the sample is cheap."""
+    return int(2 * population**0.6)
+
+
+def ranked(keys: Tensor, rank: Tensor) -> Tensor:
+    """The rank-th largest of keys (...,m), for rank (...,1) in 1..m. Shape (...,1)."""
+    return keys.sort(-1, descending=True).values.gather(-1, rank - 1)
+
+
+def large_ranked(key: Callable[[Tensor, Tensor], Tensor], norms: Tensor, weights: Tensor, rank: int) -> Tensor:
+    """`ranked` of key(norms, weights) for one long vector on the CPU, in O(m). Shape (1,).
+
+    A sample gives an interval that most probably holds the element; one pass keeps what lies in the interval and
+    counts what lies above.
+    """
+    size = sample_size(len(norms))
+    index = sample_index(len(norms), size)
+    sample = key(norms[index], weights if len(weights) == 1 else weights[index]).sort(descending=True).values
+    position, error = rank * size / len(norms), 2 * math.sqrt(size)
+    high = sample[int(position - error)] if position > error else sample.new_full((), math.inf)
+    low = sample[math.ceil(position + error)] if position + error < size - 1 else sample.new_zeros(())
+    above, kept = 0, []
+    for part in chunks(norms, weights):
+        keys = key(*part)
+        above += int((keys > high).count_nonzero())
+        kept.append(keys[((keys >= low) & (keys <= high)).nonzero().squeeze(-1)])
+    inside = torch.cat(kept)
+    if 1 <= rank - above <= len(inside):
+        return inside.kthvalue(len(inside) - (rank - above) + 1).values.reshape(1)
+    return key(norms, weights).kthvalue(len(norms) - rank + 1).values.reshape(1)
