@@ -15,10 +15,10 @@ Everything depends on theta only through its group norms t_j = ||theta_j||. All 
     weights  d_j, finite and >= 0, broadcastable to norms; None is 1. A group with d_j = 0 is free: it costs
              nothing and uses no budget, as long as k > 0. With k = 0 every group must be zero.
 
-A group of norm 0 and weight 1 changes nothing: pad with it. Results have the dtype of norms; the work is done in
-float64 on the device of norms, for ratios of norms within 1e-100 to 1e100. A wrong argument is a ValueError that
-names it. Contents of tensors on an accelerator are not looked at, for that would wait for the device: there, a
-problem with a norm or weight that is negative, NaN or infinite gives NaN.
+A group of norm 0 and weight 1 changes nothing: pad with it. Results have the dtype of norms; the work is done
+in float64 on the device of norms, for norms whose ratios stay within 1e-100 to 1e100. A wrong argument is a
+ValueError that names it. The contents of tensors on an accelerator are not looked at, for that would wait for
+the device: a problem with an argument that is negative, NaN or infinite gives NaN there.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def value(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Te
 
         1/2 [ sum over saturated a_j^2 + (sum over the others a_j)^2 / (k - number of saturated) ],
 
-    where the saturated groups are the q largest and a_(q) >= tau > a_(q+1). The gradient is d_j t_j for a saturated
-    group and tau sqrt(d_j) for the others, also at t_j = 0, where it is the derivative from the right.
+    where the saturated groups are the q largest and a_(q) >= tau > a_(q+1). The gradient is d_j t_j for a
+    saturated group and tau sqrt(d_j) for the others, also at t_j = 0: the derivative from the right.
     Infinite if k = 0 and a norm is not zero.
     """
     p = _problem(norms, k, weights)
@@ -58,15 +58,15 @@ def value(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Te
 
 @torch.no_grad()
 def dual_variable(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
-    """The dual variable tau of Omega(theta) = min over 0 <= u <= 1, sum u <= k of 1/2 sum d_j t_j^2 / u_j; (...).
+    """tau, shape (...), of the form Omega(theta) = min over 0 <= u <= 1, sum u <= k of 1/2 sum d_j t_j^2 / u_j.
 
-    y is a subgradient at theta iff y_j = d_j theta_j for the groups with sqrt(d_j) t_j >= tau,
-    y_j = tau sqrt(d_j) theta_j / t_j for the other non-zero groups, and ||y_j|| <= tau sqrt(d_j) for zero groups:
+    y is a subgradient at theta iff y_j = d_j theta_j for the groups with sqrt(d_j) t_j >= tau, y_j =
+    tau sqrt(d_j) theta_j / t_j for the other non-zero groups, and ||y_j|| <= tau sqrt(d_j) for zero groups:
 
         tau = (sum of the unsaturated sqrt(d_j) t_j) / (k - number of saturated).
 
-    Where at most k groups are non-zero, the largest tau that fits: 0 below k, the smallest non-zero sqrt(d_j) t_j
-    at exactly k, infinity for k = 0.
+    Where at most k groups are non-zero, the largest tau that fits: 0 below k, the smallest non-zero
+    sqrt(d_j) t_j at exactly k, infinity for k = 0.
     """
     p = _problem(norms, k, weights)
     a = _scaled(p.norms, p.weights)
@@ -79,28 +79,26 @@ def dual_variable(norms: Tensor, k: float | Tensor, weights: Tensor | None = Non
 
 
 @torch.no_grad()
-def prox_factors(
-    norms: Tensor, k: float | Tensor, lam: float | Tensor, weights: Tensor | None = None
-) -> Tensor:
+def prox_factors(norms: Tensor, k: float | Tensor, lam: float | Tensor, weights: Tensor | None = None) -> Tensor:
     """Factors s_j in [0, 1], shape (...,m), with prox_{lam Omega}(theta)_j = s_j theta_j.
 
-        s_j = u_j / (u_j + c_j),   c_j = lam d_j,   u_j = clip(alpha sqrt(c_j) t_j - c_j, 0, 1),   sum_j u_j = k;
+        s_j = u_j / (u_j + c_j),  c_j = lam d_j,  u_j = clip(alpha sqrt(c_j) t_j - c_j, 0, 1),  sum_j u_j = k;
 
-    u = 1 if at most k groups are non-zero. A group of norm 0 gets factor 0, one with c_j = 0 and k > 0 factor 1.
+    u = 1 if at most k groups are non-zero. A group of norm 0 gets factor 0, else one with c_j = 0 < k factor 1.
 
-    alpha sqrt(c_j) t_j and c_j are both large when lam is, and their difference is not. So with w_j = t_j / sqrt(d_j)
-    and beta the ceil(k)-th largest w_j, the search is for x >= 0 in alpha = sqrt(lam) (1 + x) / beta:
+    alpha sqrt(c_j) t_j and c_j are both large when lam is, and their difference is not. So the search is for
+    x >= 0 in alpha = sqrt(lam) (1 + x) / beta, with w_j = t_j / sqrt(d_j) and beta the ceil(k)-th largest w_j:
 
         u_j = clip(slope_j (x - entry_j), 0, 1),   slope_j = c_j w_j / beta,   entry_j = (beta - w_j) / w_j.
 
-    Where c is large, only groups with w_j near beta are neither zero nor full, and for them beta - w_j is exact.
+    If c is large, only groups with w_j near beta are neither zero nor full, and for them beta - w_j is exact.
     """
     p = _problem(norms, k, weights, lam)
     key = partial(_importance, p.lam)
     beta = _ranked(key, p)
     build = partial(_prox_ramps, p.lam, torch.where(beta > 0, beta, 1.0))
     if p.long():
-        count = sum(key(*part).count_nonzero() for part in search.chunks(p.norms, p.weights))
+        count = sum(int(key(*part).count_nonzero()) for part in search.chunks(p.norms, p.weights))
         return _long_factors(p, search.Source(build, p.norms, p.weights), _trivial(p, count))
     ramps = build(p.norms, p.weights)
     trivial = _trivial(p, (ramps.entry < search.NEVER).sum(-1, keepdim=True))
@@ -120,16 +118,17 @@ def _long_factors(p: _Problem, source: search.Source, trivial: Tensor) -> Tensor
 
 
 def conjugate(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
-    """f*(y) = Omega*(y) = 1/2 (sum of the k largest ||y_j||^2 / d_j), shape (...), for norms ||y_j||; differentiable.
+    """f*(y) = Omega*(y) = 1/2 (sum of the k largest ||y_j||^2 / d_j), shape (...), for norms ||y_j||.
 
-    For real k the last one counts with the fraction of k. Infinite if ||y_j|| > 0 = d_j and k > 0.
+    Differentiable in norms. For real k the last one counts with the fraction of k. Infinite if k > 0 and
+    ||y_j|| > 0 = d_j for some j.
     """
     p = _problem(norms, k, weights)
     z = _conjugate_terms(p.norms, p.weights)
     with torch.no_grad():
         threshold = _ranked(_conjugate_terms, p)
         above, at = z > threshold, z == threshold
-        share = (p.k - above.sum(-1, keepdim=True)) / at.sum(-1, keepdim=True)  # ties share the rest of the budget
+        share = (p.k - above.sum(-1, keepdim=True)) / at.sum(-1, keepdim=True)  # for ties
         part = torch.where(above & (p.k > 0), 1.0, torch.where(at, share.clamp(0, 1), 0.0))
     return p.finish(0.5 * torch.where(part > 0, part * z, 0.0).sum(-1, keepdim=True)).squeeze(-1)
 
@@ -137,15 +136,15 @@ def conjugate(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -
 def optimality_gap(
     norms: Tensor, factors: Tensor, k: float | Tensor, lam: float | Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """Relative Fenchel-Young gap, shape (...), of x = factors * norms as a candidate for prox_{lam Omega}(norms).
+    """Relative Fenchel-Young gap, shape (...), of x = factors * norms as a candidate for the prox of norms.
 
         [Omega(x) + f*(y) - <x, y>] / [Omega(x) + f*(y)],    y = (norms - x) / lam
 
-    It is never below 0 except by rounding, and 0 iff x is the prox; 0 / 0 counts as 0. For lam = 0, where the prox
-    is the point itself: 0 or infinity. As y is a difference, rounding alone gives about 1e-16 / (lam d).
+    It is never below 0 except by rounding, and 0 iff x is the prox; 0 / 0 counts as 0. For lam = 0, where the
+    prox is the point itself: 0 or infinity. As y is a difference, rounding alone gives about 1e-16 / (lam d).
     """
     if factors.shape != norms.shape:
-        raise ValueError(f"factors must have the shape of norms, {tuple(norms.shape)}, not {tuple(factors.shape)}")
+        raise ValueError(f"factors have shape {tuple(factors.shape)}, but norms {tuple(norms.shape)}")
     p = _problem(norms, k, weights, lam)
     point = p.norms.to(torch.float64)
     x = point * factors.to(torch.float64)
@@ -170,7 +169,7 @@ class _Problem(NamedTuple):
         return self.norms.dim() == 1 and len(self.norms) > search.LARGE and self.norms.device.type == "cpu"
 
     def finish(self, result: Tensor) -> Tensor:
-        """The result, (...,1) or (...,m), in the dtype of norms; NaN for a broken problem on an accelerator."""
+        """The result, (...,1) or (...,m), in the dtype of norms; NaN for a bad problem on an accelerator."""
         if result.device.type != "cpu":
             broken = [~((t >= 0) & (t < math.inf)).all(-1, keepdim=True) for t in self]
             result = result.masked_fill(broken[0] | broken[1] | broken[2] | broken[3], math.nan)
@@ -205,6 +204,7 @@ def _value_ramps(norms: Tensor, weights: Tensor) -> search.Ramps:
     return search.Ramps.of(torch.zeros_like(a), a)
 
 
+@torch.no_grad()
 def _saturated(p: _Problem, a: Tensor) -> tuple[Tensor, Tensor]:
     """Which groups are saturated in Omega, (...,m), and k minus their number, (...,1), never 0."""
     if p.long():
@@ -220,13 +220,13 @@ def _saturated(p: _Problem, a: Tensor) -> tuple[Tensor, Tensor]:
 def _ranked(key: Callable[[Tensor, Tensor], Tensor], p: _Problem) -> Tensor:
     """The ceil(k)-th largest key of the groups, shape (...,1)."""
     size = p.norms.shape[-1]
-    rank = p.k.ceil().clamp(1, size).long()
+    rank = p.k.nan_to_num(1.0).ceil().clamp(1, size).long()  # NaN would index out of range
     if p.long():
         return search.large_ranked(key, p.norms.detach(), p.weights, int(rank))
     return search.ranked(key(p.norms, p.weights), rank)
 
 
-def _trivial(p: _Problem, count: Tensor) -> Tensor:
+def _trivial(p: _Problem, count: Tensor | int) -> Tensor:
     """Whether the prox needs no search, (...,1): at most k of the `count` groups that use budget, or k = 0."""
     return (count <= p.k) | (p.k == 0)
 
@@ -238,11 +238,9 @@ def _factors(p: _Problem, heights: Tensor, trivial: Tensor) -> Tensor:
     return (u / (u + c)).mul_((p.norms > 0) & (p.k > 0))
 
 
-def _problem(
-    norms: Tensor, k: float | Tensor, weights: Tensor | None = None, lam: float | Tensor = 1.0
-) -> _Problem:
+def _problem(norms: Tensor, k: float | Tensor, weights: Tensor | None = None, lam: float | Tensor = 1.0) -> _Problem:
     """Check all arguments and bring them into shape."""
-    if not isinstance(norms, Tensor) or not norms.is_floating_point() or norms.dim() == 0 or norms.shape[-1] == 0:
+    if not (isinstance(norms, Tensor) and norms.is_floating_point() and norms.dim() and norms.shape[-1]):
         raise ValueError("norms must be a floating-point tensor of shape (..., m) with m > 0")
     _check("norms", norms)
     if weights is None:
@@ -250,7 +248,7 @@ def _problem(
     else:
         _check("weights", weights)
         weights = _fit("weights", weights.to(norms.device, torch.float64, non_blocking=True), norms.shape)
-    budgets = _per_problem("k", k, norms).clamp(max=norms.shape[-1])
+    budgets = _per_problem("k", k, norms).clamp(max=norms.shape[-1] + 1)
     return _Problem(norms, budgets, weights, _per_problem("lam", lam, norms))
 
 
@@ -271,13 +269,13 @@ def _fit(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
     try:
         return tensor.expand(shape)
     except RuntimeError:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, which does not fit {tuple(shape)}") from None
+        raise ValueError(f"{name} of shape {tuple(tensor.shape)} does not fit {tuple(shape)}") from None
 
 
 def _check(name: str, tensor: Tensor) -> None:
-    """Every element finite and not negative. Only looked at on the CPU, elsewhere it would wait for the device."""
+    """Every element finite and not negative. Only looked at on the CPU: elsewhere it would wait."""
     if tensor.device.type != "cpu" or tensor.numel() == 0:
         return
     smallest, largest = tensor.detach().aminmax()
     if not (smallest >= 0 and largest < math.inf):  # NaN fails both
-        raise ValueError(f"{name} must be finite and not negative; they range from {smallest:g} to {largest:g}")
+        raise ValueError(f"{name} must be finite and not negative, not {smallest:g} to {largest:g}")

@@ -5,12 +5,13 @@ Both the value and the prox of the WGSEF ask for the root x of
     S(x) = sum_j u_j(x) = k,        u_j(x) = clip(slope_j (x - entry_j), 0, 1),
 
 a nondecreasing, piecewise linear function with 2m breakpoints: group j enters at entry_j and is full at
-entry_j + 1 / slope_j. S is always evaluated directly, with full and zero groups found by comparison. A running
-sum of slopes would be cheaper, but it cancels catastrophically once norms differ by many orders of magnitude.
+entry_j + 1 / slope_j. S is always evaluated directly, with full and zero groups found by comparison. A
+running sum of slopes would be cheaper, but it cancels once norms differ by many orders of magnitude.
 
 `root` sorts the breakpoints: O(m log m), batched, a fixed number of operations, no host synchronisation.
-`large_root` is for one long vector on the CPU: a random sample brackets the root, two passes over the vector verify
-the bracket and throw out all groups that have no breakpoint inside, and `root` solves the little that is left: O(m).
+`large_root` is for one long vector on the CPU: a random sample brackets the root, one pass over the vector sums
+up all groups that have no breakpoint in the bracket, and `root` solves for the few that are left: O(m). The
+bracket is verified, so luck decides only about the time.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Rest(NamedTuple):
 
 
 class Root(NamedTuple):
-    """x, and the breakpoint below it: groups full at `lower` are saturated, the other non-zero ones are not."""
+    """x, and the breakpoint below it: groups full at `lower` are saturated, other non-zero ones are not."""
 
     x: Tensor
     lower: Tensor
@@ -83,7 +84,7 @@ def root(ramps: Ramps, k: Tensor, rest: Rest | None = None) -> Root:
 
     Args:
         ramps: entry, slope and full of shape (...,m).
-        k: shape (...,1), with S(0) < k < the number of groups; other problems give an arbitrary x, perhaps NaN.
+        k: shape (...,1), with S(0) < k < the number of groups; other problems give an arbitrary x or NaN.
         rest: groups outside `ramps` that count in S, and a bracket.
 
     Returns:
@@ -126,7 +127,7 @@ def _piece(ramps: Ramps, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor, Tensor]
 class Source(NamedTuple):
     """One long vector, turned into what `build` makes of it a chunk at a time.
 
-    weights has the length of norms or 1. Building a chunk anew in each pass is cheaper than storing its ramps.
+    weights has the length of norms or 1. Building a chunk anew in each pass is cheaper than storing it.
     """
 
     build: Callable[[Tensor, Tensor], Ramps]
@@ -156,7 +157,7 @@ def chunks(norms: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def sample_index(population: int, size: int) -> Tensor:
-    """Indices drawn with a fixed seed of their own: results repeat, and the global generator is left alone."""
+    """Indices drawn with a fixed seed of their own: results repeat, the global generator is left alone."""
     return torch.randint(population, (size,), generator=torch.Generator().manual_seed(0))
 
 
@@ -226,8 +227,8 @@ def ranked(keys: Tensor, rank: Tensor) -> Tensor:
 def large_ranked(key: Callable[[Tensor, Tensor], Tensor], norms: Tensor, weights: Tensor, rank: int) -> Tensor:
     """`ranked` of key(norms, weights) for one long vector on the CPU, in O(m). Shape (1,).
 
-    A sample gives an interval that most probably holds the element; one pass keeps what lies in the interval and
-    counts what lies above.
+    A sample gives an interval that most probably holds the element; one pass keeps what lies in the interval
+    and counts what lies above.
     """
     size = sample_size(len(norms))
     index = sample_index(len(norms), size)
