@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import signal
@@ -11,7 +12,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import torch
@@ -54,51 +54,54 @@ _log = logging.getLogger("klevel")
 
 
 def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
-    """Do one task; return None, or the reason in one line where it failed. What failed leaves a row that says so."""
+    """Do one task; return None, or the reason in one line where it failed. A failed trial leaves a row that says so."""
     store = Store(setting.results, setting.suite)
-    trial = isinstance(spec, TrialSpec)
     folder = store.begin(spec) if isinstance(spec, TrialSpec) else store.dense(spec)
-    name = spec.method if isinstance(spec, TrialSpec) else "dense network"
-
-    def report(epoch: Epoch) -> None:
-        _log.info(
-            "%s epoch %d: loss %.4f, validation %.4f",
-            epoch.phase,
-            epoch.epoch,
-            epoch.train_loss,
-            epoch.val_top1,
-        )
-        listen(News(f"{name} {spec.architecture} {spec.dataset}", spec.seed, epoch))
-
-    bench = Bench(store, torch.device(setting.device), report)
-    handler = _log_to(folder / "log.txt")
-    try:
-        _log.info("%s %s", "trial" if trial else "dense network", spec.model_dump_json(exclude_defaults=True))
-        if isinstance(spec, TrialSpec):
-            row = run_trial(spec, bench)
-            _log.info("done: test %.4f", row.test_top1)
-        else:
-            train_dense(spec, bench)
-    except Exception as error:
-        _log.exception("failed")
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-        if isinstance(spec, TrialSpec):
-            store.finish(spec, Row.of(spec, setting.suite, "failed", reason))
-        return reason
-    finally:
-        _log.removeHandler(handler)
-        handler.close()
+    with _logged_to(folder / "log.txt"):
+        _log.info("%s %s", type(spec).__name__, spec.model_dump_json(exclude_defaults=True))
+        try:
+            _do(spec, Bench(store, torch.device(setting.device), _reporter(spec, listen)))
+        except Exception as error:
+            _log.exception("failed")
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+            if isinstance(spec, TrialSpec):
+                store.finish(spec, Row.of(spec, setting.suite, "failed", reason))
+            return reason
     return None
 
 
-def _log_to(path: Path) -> logging.Handler:
+def _do(spec: Spec, bench: Bench) -> None:
+    if isinstance(spec, DenseSpec):
+        train_dense(spec, bench)
+    else:
+        _log.info("done: test accuracy %.4f", run_trial(spec, bench).test_top1)
+
+
+def _reporter(spec: Spec, listen: Listener) -> Callable[[Epoch], None]:
+    """Return what hears of each epoch of a task: the log and the listener."""
+    method = spec.method if isinstance(spec, TrialSpec) else "dense network"
+
+    def report(epoch: Epoch) -> None:
+        _log.info("%s epoch %d: loss %.4f, validation %.4f", epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_top1)
+        listen(News(f"{method} {spec.architecture} {spec.dataset}", spec.seed, epoch))
+
+    return report
+
+
+@contextlib.contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Send the log to this file, and nowhere else."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     _log.propagate = False
-    return handler
+    try:
+        yield
+    finally:
+        _log.removeHandler(handler)
+        handler.close()
 
 
 def prepare(threads: int) -> None:
@@ -147,7 +150,7 @@ def _forward(queue: Any, listen: Listener) -> None:
         listen(news)
 
 
-_news: Any = SimpleQueue()
+_news: Any = None  # of a worker: the queue to the main process
 
 
 def _begin_worker(threads: int, queue: Any) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from methods import REGISTRY as METHODS
 from runners import data
+from runners.errors import InputError
 from runners.executors import News, Setting, execute, prepare
 from runners.row import Row
 from runners.spec import DenseSpec, TrialSpec
@@ -45,11 +46,16 @@ def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = 
 
 
 def measure(setting: Setting, trials: Sequence[TrialSpec]) -> pd.DataFrame:
-    """Measure every trial that is done once more, one after the other and nothing beside it; rebuild the CSVs."""
+    """Measure every trial that is done once more, one after the other and nothing beside it; rebuild the CSVs.
+
+    Raises InputError where none is done.
+    """
     store = Store(setting.results, setting.suite)
     prepare(setting.threads)
     with store.lock():
         done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
+        if not done:
+            raise InputError(f"{store.root}: no trial of the suite is done here; run it first")
         try:
             for spec in tqdm(done, unit="trial", disable=not done):
                 measure_again(spec, Bench(store, torch.device(setting.device)))

@@ -80,9 +80,18 @@ class Store:
         return self.root / "dense" / spec.id
 
     def row(self, spec: TrialSpec) -> Row | None:
-        """Return the row of a trial if it has finished, whether done, failed or skipped."""
+        """Return the row of a trial if it has finished, whether done, failed or skipped; None otherwise.
+
+        Raises InputError where the row was written by another version of klevel.
+        """
         content = _read_json(self.trial(spec) / "row.json")
-        return None if content is None else Row(**{"suite": self.suite} | content)
+        if content is None:
+            return None
+        if unknown := set(content) - set(COLUMNS):
+            raise InputError(
+                f"{self.trial(spec)}: row.json has {sorted(unknown)}, which this version of klevel does not know"
+            )
+        return Row(**content)
 
     def save_dense(self, spec: DenseSpec, network: torch.nn.Module, record: Mapping[str, Any]) -> None:
         """Keep a dense network; its record comes last and says that all is there."""

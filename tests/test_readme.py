@@ -1,0 +1,84 @@
+"""What the README says works when pasted."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from methods import REGISTRY as METHODS
+from methods import Method
+from runners import suite
+from runners.__main__ import main
+from runners.datasets import DATASETS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language, word):
+    """The block of code in this language that holds this word."""
+    found = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if word in b]
+    assert len(found) == 1
+    return found[0]
+
+
+def commands(start):
+    lines = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith(start)]
+
+
+def test_the_method_becomes_part_of_a_suite(monkeypatch, tmp_path):
+    names = {}
+    exec(compile(block("python", "class Smallest"), "smallest.py", "exec"), names)
+    method = names["Smallest"]
+    assert issubclass(method, Method)
+    monkeypatch.setitem(METHODS, method.name, method)
+    tiny = ["--set", "method=[smallest]", "--set", "architecture=mlp", "--set", "train_images=40", "--set", "keep=0.1"]
+    short = [f"--set={phase}_epochs=1" for phase in ("dense", "sparsify", "finetune")]
+    assert main(["run", "quick", *tiny, *short, "--set", "seed=0", "--results", str(tmp_path), "--jobs", "1"]) == 0
+    assert "smallest" in (tmp_path / "quick" / "trials.csv").read_text()
+
+
+def test_the_dataset_is_read(monkeypatch, tmp_path):
+    sizes = {"x_train": (30, 3, 8, 8), "x_test": (10, 3, 8, 8), "y_train": (30,), "y_test": (10,)}
+    np.savez(
+        tmp_path / "arrays.npz",
+        **{n: (np.arange(np.prod(s)) % 2).reshape(s).astype(np.uint8) for n, s in sizes.items()},
+    )
+    monkeypatch.setenv("KLEVEL_DATA", str(tmp_path))
+    monkeypatch.setattr(DATASETS, "_entries", dict(DATASETS._entries))
+    exec(compile(block("python", "npz"), "arrays.py", "exec"), {})
+    images = DATASETS["arrays"]()
+    assert images.train_images.shape == (30, 3, 8, 8)
+    assert images.classes == 2
+
+
+def test_the_suite_loads(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(block("yaml", "suite: mine"))
+    loaded = suite.load(str(file))
+    assert len(loaded.trials) == 3 + 2 * 3 * (1 + 2 + 1)  # dense once a seed; the others per keep
+
+
+@pytest.mark.parametrize("command", commands(".venv/bin/klevel"), ids=" ".join)
+def test_the_commands_of_klevel_are_understood(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    expected = 2 if command[1] == "measure" else 0  # there is nothing to measure in an empty folder
+    assert main(command[1:]) == expected
+    output = capsys.readouterr()
+    assert output.err.count("\n") == 1 if expected else output.out
+
+
+@pytest.mark.parametrize("command", commands("./run_all.sh"), ids=" ".join)
+def test_the_options_of_run_all_are_those_of_run(command, tmp_path, capsys):
+    options = [o for o in command[1:] if o != "--help"]
+    options = options if options and not options[0].startswith("-") else ["quick", *options]
+    assert main(["run", *options, "--dry-run", "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("\n") >= 3
+
+
+def test_the_files_it_points_to_are_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
