@@ -1,0 +1,1 @@
+"""The figures, one file each. To add one, add a file with a function that takes a Setting and returns a Figure."""

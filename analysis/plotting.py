@@ -1,0 +1,200 @@
+"""What the figures share: series with intervals, the dense line, headings and legends that never cover data."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from analysis.load import Setting
+from analysis.registry import Skip
+from analysis.series import Series, dense_series, majority, pruned_series
+from analysis.statistics import by_keep, over_seeds
+from analysis.style import COLUMN_WIDTH, DENSE_COLOUR, LINES, styles
+
+METADATA = {"pdf": {"CreationDate": None, "Creator": "klevel"}, "png": {"Software": "klevel"}}
+SIDESTEP = 0.014  # between series that share their x, of the range of x; all steps together at most
+SPREAD = 0.05  # this share of the range, and
+GAP_SHARE = 0.4  # this share of the smallest gap between two levels of keep
+
+
+@dataclass
+class Curve:
+    """One series as points: a row per keep with the mean, half-width and n of each column."""
+
+    series: Series
+    points: pd.DataFrame
+
+
+@dataclass
+class Panel:
+    """A figure in the making: its axes, what the legend lists, and what the heading says."""
+
+    setting: Setting
+    figure: Figure
+    axes: list[Axes]
+    handles: dict[str, Artist] = field(default_factory=dict)
+
+
+def panel(setting: Setting, heights: Sequence[float] = (2.2,)) -> Panel:
+    """Return a figure of one column width with one axes per height in inches, below each other, with one x axis."""
+    figure = Figure(figsize=(COLUMN_WIDTH, sum(heights)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
+    return Panel(setting, figure, list(axes[:, 0]))
+
+
+def curves(setting: Setting, columns: Sequence[str], timing: bool = False) -> list[Curve]:
+    """Return the points of each pruned series that has all the columns. Raises Skip where none has."""
+    found = []
+    for series in pruned_series(setting, timing):
+        points = by_keep(series.rows.dropna(subset=list(columns)), columns)
+        if len(points):
+            found.append(Curve(series, points))
+    if not found:
+        raise Skip(f"no pruned trial of {setting.title} has {' and '.join(columns)}")
+    return found
+
+
+def missing(setting: Setting, drawn: Iterable[Curve], timing: bool = False) -> list[str]:
+    """Return a line of heading that names the series that could not be drawn, if there are any."""
+    labels = {curve.series.label for curve in drawn}
+    absent = [series.label for series in pruned_series(setting, timing) if series.label not in labels]
+    return [f"not measured: {', '.join(absent)}"] if absent else []
+
+
+def draw(
+    panel: Panel, axes: Axes, curves: list[Curve], x: str, y: str, scales: tuple[float, float], sidestep: bool = False
+) -> None:
+    """Draw the mean of y against the mean of x as lines with marks, and 95 % intervals as bars.
+
+    scales: what x and y are multiplied with; 100 for a fraction, whose interval then ends at 0 and 100.
+    sidestep: x is a coordinate that series share and not a result: no bars along x, marks side by side.
+    """
+    look = styles(panel.setting.results.methods)
+    shifts = _shifts(curves, x, scales[0]) if sidestep else [0.0] * len(curves)
+    for curve, shift in zip(curves, shifts, strict=True):
+        colour, mark = look[curve.series.method]
+        line = LINES[curve.series.variant % len(LINES)]
+        hollow = "white" if curve.series.variant % 2 else colour
+        points = curve.points
+        axes.errorbar(
+            points[x] * scales[0] + shift,
+            points[y] * scales[1],
+            xerr=None if sidestep else _bars(points, x, scales[0]),
+            yerr=_bars(points, y, scales[1]),
+            color=colour, marker=mark, linestyle=line, markerfacecolor=hollow, markeredgewidth=0.8,
+            elinewidth=0.7, capsize=1.5, capthick=0.7,
+        )  # fmt: skip
+        panel.handles.setdefault(
+            curve.series.label,
+            Line2D([], [], color=colour, marker=mark, linestyle=line, markerfacecolor=hollow, markeredgewidth=0.8),
+        )
+
+
+def draw_dense(panel: Panel, axes: Axes) -> None:
+    """Draw the accuracy of the dense network as a line, and its interval as a band."""
+    for i, series in enumerate(dense_series(panel.setting)):
+        mean, half, n = over_seeds(series.rows, "test_top1")
+        axes.axhline(100 * mean, color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=0.9, zorder=1)
+        if n > 1:
+            low, high = max(0.0, 100 * (mean - half)), min(100.0, 100 * (mean + half))
+            axes.axhspan(low, high, color=DENSE_COLOUR, alpha=0.1, linewidth=0, zorder=0)
+        handle = Line2D([], [], color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=0.9)
+        panel.handles.setdefault(series.label, handle)
+
+
+def draw_par(panel: Panel, axes: Axes, vertical: bool = False) -> None:
+    """Draw the line at a speedup of 1, which is the dense network."""
+    line = axes.axvline if vertical else axes.axhline
+    look: dict[str, Any] = {"color": DENSE_COLOUR, "linestyle": ":", "linewidth": 0.9}
+    line(1, zorder=1, **look)
+    panel.handles.setdefault("speedup 1", Line2D([], [], **look))
+
+
+def sparsity_axis(axes: Axes, curves: list[Curve]) -> None:
+    """Label x as group sparsity in percent, with ticks at the sparsities asked for, as far as they have room."""
+    points = pd.concat([curve.points for curve in curves])
+    low, high = 100 * points["group_sparsity"].min(), 100 * points["group_sparsity"].max()
+    ticks: list[float] = []
+    for level in sorted({round(100 * (1 - keep), 1) for keep in points["keep"]}, reverse=True):
+        if low - 2 <= level <= high + 2 and (not ticks or ticks[-1] - level > 0.09 * (high - low)):
+            ticks.append(level)
+    if len(ticks) > 1 or high - low < 2:
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xlabel("Group sparsity (%), marks set side by side")
+
+
+def seeds(curves: list[Curve], column: str) -> str:
+    """Say how many seeds a mean has and what the bars are."""
+    counts = pd.concat([curve.points[f"{column}_n"] for curve in curves]).astype(int)
+    low, high = counts.min(), counts.max()
+    if high == 1:
+        return "1 seed, hence no intervals"
+    text = f"{low} seeds" if low == high else f"{low} to {high} seeds"
+    return f"{text}, mean and 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
+
+
+def finish(panel: Panel, lines: list[str]) -> Figure:
+    """Put the setting and these lines above the axes and the legend below them, and make room for both."""
+    grouping = majority(panel.setting.pruned, "grouping")
+    heading = [f"{panel.setting.title}, {grouping} groups", *lines]
+    wrapped = [part for line in heading for part in textwrap.wrap(line, 60)]
+    title = panel.figure.suptitle("\n".join(wrapped), fontsize=7, linespacing=1.25)
+    legend = _legend(panel)
+    extra = sum(_inches(panel.figure, artist)[1] for artist in (title, legend))
+    panel.figure.set_figheight(panel.figure.get_figheight() + extra)
+    return panel.figure
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a figure as STEM.png and so on, the same bytes each time, and return the paths."""
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
+    for suffix, path in zip(formats, paths, strict=True):
+        figure.savefig(path, format=suffix, metadata=METADATA[suffix])
+    return paths
+
+
+def _bars(points: pd.DataFrame, column: str, scale: float) -> list[list[float]]:
+    """Return how far the interval reaches down and up; nowhere from one seed, and never past the ends of a fraction."""
+    mean, half = points[column] * scale, points[f"{column}_half"].fillna(0) * scale
+    down, up = half.clip(upper=mean), half.clip(upper=100 - mean) if scale == 100 else half
+    return [list(down), list(up)]
+
+
+def _shifts(curves: list[Curve], x: str, scale: float) -> list[float]:
+    """Return a step to the side for each series, small against the axis, so that their bars stay apart."""
+    points = pd.concat([curve.points for curve in curves])
+    levels = sorted(points.groupby("keep")[x].mean() * scale)
+    reach = levels[-1] - levels[0] or 1.0
+    gap = min((b - a for a, b in pairwise(levels)), default=reach)
+    step = min(SIDESTEP * reach, min(SPREAD * reach, GAP_SHARE * gap) / len(curves))
+    return [(i - (len(curves) - 1) / 2) * step for i in range(len(curves))]
+
+
+def _legend(panel: Panel) -> Legend:
+    """Return a legend below the axes in as many columns as fit the width of the figure."""
+    handles = list(panel.handles.values())
+    for columns, width in ((3, 50), (2, 50), (2, 22), (1, 50)):
+        labels = ["\n".join(textwrap.wrap(label, width, subsequent_indent="  ")) for label in panel.handles]
+        legend = panel.figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+        if columns == 1 or _inches(panel.figure, legend)[0] <= 0.97 * panel.figure.get_figwidth():
+            break
+        legend.remove()
+    return legend
+
+
+def _inches(figure: Figure, artist: Artist) -> tuple[float, float]:
+    box = artist.get_window_extent()
+    return box.width / figure.dpi, box.height / figure.dpi

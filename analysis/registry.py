@@ -1,0 +1,61 @@
+"""The registries of figures and tables: one function each, in a file of its own, found by discovery."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from analysis.load import Setting
+
+
+class Skip(Exception):
+    """Raised by a figure or table that has nothing to show for a setting; its message is the reason."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure or a table. `make` takes a Setting and returns a matplotlib Figure, or a Table; or raises Skip.
+
+    name: the name of its function, used for files and for --only.
+    description: the first line of its docstring.
+    needs: the columns without which it is skipped: `test_top1` of trials.csv, `epochs.val_top1` of epochs.csv.
+    """
+
+    name: str
+    description: str
+    needs: tuple[str, ...]
+    make: Callable[[Setting], Any]
+
+    def __call__(self, setting: Setting) -> Any:
+        """Make it for one setting. Raises Skip where a needed column is absent or empty."""
+        reason = setting.lacks(self.needs)
+        if reason:
+            raise Skip(reason)
+        return self.make(setting)
+
+
+def entry(*needs: str) -> Callable[[Callable[[Setting], Any]], Entry]:
+    """Register the decorated function, which needs these columns, as a figure or a table (its folder decides)."""
+
+    def register(make: Callable[[Setting], Any]) -> Entry:
+        description = (inspect.getdoc(make) or "").split("\n")[0]
+        if not description:
+            raise ValueError(f"{make.__module__}.{make.__qualname__} needs a docstring: its first line describes it")
+        return Entry(make.__name__, description, needs, make)
+
+    return register
+
+
+def discover(package: ModuleType) -> dict[str, Entry]:
+    """Import every file of a package and return the entries in them by name, in the order of their names."""
+    found: dict[str, Entry] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        for value in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
+            if isinstance(value, Entry) and found.setdefault(value.name, value) is not value:
+                raise ValueError(f"two entries of {package.__name__} are named {value.name}")
+    return dict(sorted(found.items()))

@@ -1,0 +1,141 @@
+"""Which trials make one line of a figure or one row of a table, and what it is called."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.load import Setting
+
+# What makes two trials different experiments. Only keep and seed are missing: they are the points and the repeats.
+IDENTITY = ["method", "grouping", "scope", "hyperparameters", "start", "dense_epochs", "sparsify_epochs"]
+IDENTITY += ["finetune_epochs", "train_images", "realisation", "protocol"]
+DENSE_IDENTITY = ["method", "dense_epochs", "train_images", "protocol"]
+TIMING = ["device", "threads"]
+WORDS = {
+    "grouping": "{}",
+    "scope": "{} scope",
+    "start": "from {}",
+    "realisation": "{}",
+    "device": "{}",
+    "threads": "{} threads",
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """The trials of one experiment over keep and seed. `variant` numbers those of the same method from 0."""
+
+    method: str
+    label: str
+    variant: int
+    rows: pd.DataFrame
+
+
+def pruned_series(setting: Setting, timing: bool = False) -> list[Series]:
+    """Return the series of the pruning methods; with `timing`, trials of different devices stay apart."""
+    rows = setting.pruned
+    return _series(rows, IDENTITY + TIMING * timing, {c: majority(rows, c) for c in ("grouping", "scope")})
+
+
+def dense_series(setting: Setting) -> list[Series]:
+    """Return the dense networks of a setting: one, or several where recipes or protocols differ."""
+    return _series(setting.dense, DENSE_IDENTITY, {})
+
+
+def majority(rows: pd.DataFrame, column: str) -> Any:
+    """Return the most frequent value of a column (of several, the first in order), None where there is none."""
+    counts = Counter(rows[column].dropna()) if column in rows else Counter()
+    return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+
+def devices(rows: pd.DataFrame) -> str:
+    """Return what the rows were timed on, such as `cpu, 2 threads`; several are joined by semicolons."""
+    if "device" not in rows:
+        return "an unknown device"
+    columns = [column for column in TIMING if column in rows]
+    names = []
+    for _, row in rows[columns].drop_duplicates().sort_values(columns).iterrows():
+        threads = f", {_say('threads', row['threads'])}" if pd.notna(row.get("threads")) else ""
+        names.append((row["device"] or "an unknown device") + threads)
+    return "; ".join(names)
+
+
+def repeated(setting: Setting) -> list[str]:
+    """Return a line for each pair of trials that no column tells apart: they count as one seed."""
+    columns = [c for c in [*IDENTITY, *TIMING, "keep", "seed"] if c in setting.pruned]
+    lines = []
+    for _, rows in setting.pruned.groupby(columns, dropna=False):
+        if len(rows) > 1:
+            row, trials = rows.iloc[0], ", ".join(rows["trial"])
+            what = f"{row['method']}, keep {row['keep']:g}, seed {row['seed']:g}"
+            lines.append(f"{setting.title}: trials {trials} differ in no column ({what}); averaged, as one seed")
+    return lines
+
+
+def _series(rows: pd.DataFrame, identity: Iterable[str], usual: dict[str, Any]) -> list[Series]:
+    if rows.empty:
+        return []
+    columns = [column for column in identity if column in rows]
+    parts = [part for _, part in rows.groupby(columns, dropna=False, sort=True)]
+    keys = [dict(zip(columns, part.iloc[0][columns], strict=True)) for part in parts]
+    found = [(key["method"], label, part) for key, label, part in zip(keys, _labels(keys, usual), parts, strict=True)]
+    found.sort(key=lambda one: (one[0] == "random", one[0], len(one[1]) > len(one[0]), one[1]))  # the control: last
+    seen: Counter[str] = Counter()
+    series = []
+    for method, label, part in found:
+        series.append(Series(method, label, seen[method], part))
+        seen[method] += 1
+    return series
+
+
+def _labels(keys: list[dict[str, Any]], usual: dict[str, Any]) -> list[str]:
+    """Name each series by its method and, in brackets, as little as sets it apart from the others."""
+    notes: list[list[str]] = [[] for _ in keys]
+    for note, key in zip(notes, keys, strict=True):
+        note += [_say(column, key[column]) for column, value in usual.items() if key.get(column) not in (value, None)]
+    for note, words in zip(notes, _hyperparameters(keys), strict=True):
+        note += words
+    for column in keys[0]:
+        if column in ("method", "hyperparameters", *usual):
+            continue
+        for alike in _alike(keys, notes):
+            if len({str(keys[i][column]) for i in alike}) > 1:
+                for i in alike:
+                    notes[i].append(_say(column, keys[i][column]))
+    return [key["method"] + (f" ({', '.join(note)})" if note else "") for key, note in zip(keys, notes, strict=True)]
+
+
+def _alike(keys: list[dict[str, Any]], notes: list[list[str]]) -> list[list[int]]:
+    """Return the positions of the series that still have the same name."""
+    found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i, (key, note) in enumerate(zip(keys, notes, strict=True)):
+        found[(key["method"], *note)].append(i)
+    return list(found.values())
+
+
+def _hyperparameters(keys: list[dict[str, Any]]) -> list[list[str]]:
+    """Return, for each series, the hyperparameters in which its method occurs with several values."""
+    given = [json.loads(key.get("hyperparameters") or "{}") for key in keys]
+    words = []
+    for i, key in enumerate(keys):
+        siblings = [given[j] for j, other in enumerate(keys) if other["method"] == key["method"]]
+        vary = [name for name in given[i] if len({json.dumps(s.get(name)) for s in siblings}) > 1]
+        words.append([f"{name}={_plain(given[i][name])}" for name in sorted(vary)])
+    return words
+
+
+def _say(column: str, value: Any) -> str:
+    if value is None or value != value:
+        return f"{column} unknown"
+    text = WORDS.get(column, f"{column}={{}}").format(_plain(value))
+    return text.removesuffix("s") if text == "1 threads" else text
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)

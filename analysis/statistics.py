@@ -1,0 +1,53 @@
+"""Means and intervals over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+
+
+class Estimate(NamedTuple):
+    """A mean, the half-width of its interval (NaN from fewer than two values), and the number of values."""
+
+    mean: float
+    half_width: float
+    n: int
+
+
+def estimate(values: Iterable[float], confidence: float = CONFIDENCE) -> Estimate:
+    """Return the mean and its t-interval, mean +- t(n - 1) * s / sqrt(n) with s the sample deviation.
+
+    NaNs are left out. Without values the mean is NaN.
+    """
+    kept = [float(value) for value in values if not math.isnan(value)]
+    n = len(kept)
+    if n == 0:
+        return Estimate(math.nan, math.nan, 0)
+    mean = math.fsum(kept) / n
+    if n == 1:
+        return Estimate(mean, math.nan, 1)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in kept) / (n - 1))
+    quantile = float(stdtrit(n - 1, (1 + confidence) / 2))
+    return Estimate(mean, quantile * deviation / math.sqrt(n), n)
+
+
+def over_seeds(rows: pd.DataFrame, column: str) -> Estimate:
+    """Return the estimate of a column, where a seed counts once: several rows of one seed are averaged first."""
+    return estimate(rows.groupby("seed")[column].mean()) if column in rows else estimate([])
+
+
+def by_keep(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """Return one row per keep, largest first, with COLUMN, COLUMN_half and COLUMN_n for each of the columns."""
+    summary = []
+    for keep, cell in sorted(rows.groupby("keep"), key=lambda pair: -float(str(pair[0]))):
+        line: dict[str, float] = {"keep": float(str(keep))}
+        for column in columns:
+            line[column], line[f"{column}_half"], line[f"{column}_n"] = over_seeds(cell, column)
+        summary.append(line)
+    return pd.DataFrame(summary)

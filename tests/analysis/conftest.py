@@ -1,0 +1,91 @@
+"""What the tests of analysis share: small results folders, written row by row."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+HEADER = """
+    protocol suite trial status reason method hyperparameters architecture dataset grouping scope keep seed
+    dense_epochs sparsify_epochs finetune_epochs dense_val_top1 dense_test_top1 val_top1 test_top1 test_top5
+    projection_drop groups groups_target groups_at_convergence groups_kept group_sparsity dense_params params
+    compression dense_macs macs mac_speedup compact_error speedup_b1 speedup_b64 dense_file_mb file_mb
+    dense_peak_mb peak_mb train_seconds device threads torch commit start train_images realisation
+"""
+COLUMNS = HEADER.split()
+PRUNED = ("random", "wgsef", "group_lasso", "l1_filter", "magnitude")
+
+
+def trial(method="wgsef", keep=0.5, seed=0, **cells):
+    """A row of trials.csv as the runner writes it, with these cells set otherwise."""
+    dense = method == "dense"
+    row = dict.fromkeys(COLUMNS, "") | {
+        "protocol": 1,
+        "suite": "test",
+        "status": "done",
+        "method": method,
+        "hyperparameters": "{}",
+        "architecture": "lenet5_caffe",
+        "dataset": "digits",
+        "grouping": "filter",
+        "scope": "layer",
+        "keep": 1.0 if dense else keep,
+        "seed": seed,
+        "dense_epochs": 8,
+        "sparsify_epochs": 8,
+        "finetune_epochs": 3,
+        "test_top1": 0.98 if dense else round(0.95 - 0.1 * (1 - keep) + 0.01 * seed, 4),
+        "groups": "[20, 50]",
+        "groups_target": json.dumps([round(20 * keep), round(50 * keep)]),
+        "groups_at_convergence": "[20, 50]",
+        "group_sparsity": 0 if dense else 1 - keep,
+        "compression": 1 if dense else 1 / keep,
+        "speedup_b1": 1 if dense else 1.5,
+        "speedup_b64": 1 if dense else 0.8 / keep + 0.1 * seed,
+        "device": "cpu",
+        "threads": 2,
+        "start": "dense",
+        "realisation": "compact",
+    }
+    row |= cells
+    row["trial"] = cells.get("trial", "-".join(str(row[c]) for c in COLUMNS[5:13]) + f"-{row['device']}-{row['start']}")
+    return row
+
+
+def suite(seeds=3, keeps=(0.5, 0.25, 0.1), **cells):
+    """The rows of a suite: dense and five methods, magnitude on single weights."""
+    rows = [trial("dense", seed=seed, **cells) for seed in range(seeds)]
+    for method in PRUNED:
+        extra = {"grouping": "element", "realisation": "masked"} if method == "magnitude" else {}
+        rows += [trial(method, keep, seed, **extra | cells) for keep in keeps for seed in range(seeds)]
+    return rows
+
+
+def write(folder: Path, rows, columns=COLUMNS, name="trials.csv"):
+    """Write rows as a CSV of a results folder and return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a function that writes rows into a results folder."""
+    return lambda rows, **options: write(tmp_path / "results", rows, **options)
+
+
+@pytest.fixture
+def make():
+    """Return the functions that make rows: make.trial(...) and make.suite(...)."""
+
+    class Make:
+        COLUMNS = COLUMNS
+        PRUNED = PRUNED
+        trial = staticmethod(trial)
+        suite = staticmethod(suite)
+
+    return Make
