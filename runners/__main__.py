@@ -27,7 +27,9 @@ from runners.store import Store
 # what a wrong option or argument raises; newer versions of typer bring their own click, which has no public name
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A name from `list suites`, or the path of a YAML file.")
@@ -178,9 +180,13 @@ def _first_comment(file: Path) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; what is wrong with the input becomes one line on stderr and exit code 2."""
     try:
-        return app(arguments, standalone_mode=False) or 0
+        code = int(app(arguments, standalone_mode=False) or 0)
+        if code == INTERRUPTED:  # newer versions of typer make this of Ctrl-C
+            raise KeyboardInterrupt
+        return code
     except UsageError as error:
-        print(f"klevel: {error.format_message()}", file=sys.stderr)  # type: ignore[attr-defined]
+        message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+        print(f"klevel: {message}; see klevel --help", file=sys.stderr)
     except (InputError, OSError) as error:
         print(f"klevel: {error}", file=sys.stderr)
     except WorkerDied as error:
@@ -188,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         print("klevel: stopped; call again to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 2
 
 

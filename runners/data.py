@@ -86,7 +86,9 @@ def _published(dataset: str) -> Images:
 
 def _stratified(labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Indices of n stratified samples, and of the rest; the same for every trial, whatever its seed."""
-    chosen, rest = train_test_split(range(len(labels)), train_size=n, stratify=labels.numpy(), random_state=0)
+    # a rest with fewer samples than classes cannot be stratified, and is too small to matter
+    strata = labels.numpy() if len(labels) - n >= len(labels.unique()) else None
+    chosen, rest = train_test_split(range(len(labels)), train_size=n, stratify=strata, random_state=0)
     return torch.tensor(sorted(chosen)), torch.tensor(sorted(rest))
 
 

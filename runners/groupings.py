@@ -1,8 +1,8 @@
 """How a network is divided into groups: functions from a network to families, by name.
 
-An entry takes the network and an example batch, returns the `Groups`, and has an attribute in `REALISE` that says how
-the zeros become a smaller or faster network. The first member of a family is the layer's weight; only parameters that
-produce a group's output are members; the output layer is never divided.
+An entry takes the network and an example batch and returns the `Groups`. The first member of a family is the layer's
+weight; only parameters that produce a group's output are members; the output layer is never divided. How the zeros
+become a smaller network is said in `runners.compaction`; a grouping that it does not know keeps them in place.
 """
 
 from __future__ import annotations

@@ -58,10 +58,11 @@ def file_megabytes(network: nn.Module) -> float:
 class _LiveBytes(TorchDispatchMode):
     """Adds up the storage of tensors made inside it while they live, and keeps the peak."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: list[Tensor]) -> None:
+        """held: tensors that were there before, so that a view of one is nothing new."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
-        self._known: set[int] = set()
+        self._known = {t.untyped_storage().data_ptr() for t in held}
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
@@ -92,13 +93,14 @@ def peak_megabytes(network: nn.Module, images: Tensor) -> float:
     On CUDA it is what the allocator saw; on the CPU the storage of the tensors that the pass makes, counted while
     they live, without what a kernel uses inside itself.
     """
-    held = sum(t.numel() * t.element_size() for t in [*network.parameters(), *network.buffers(), images])
+    tensors = [*network.parameters(), *network.buffers(), images]
+    held = sum(t.numel() * t.element_size() for t in tensors)
     if images.is_cuda:
         before = torch.cuda.memory_allocated(images.device)
         torch.cuda.reset_peak_memory_stats(images.device)
         network.eval()(images)
         return (held + torch.cuda.max_memory_allocated(images.device) - before) / 1e6
-    counter = _LiveBytes()
+    counter = _LiveBytes(tensors)
     with counter:
         network.eval()(images)
     return (held + counter.peak) / 1e6

@@ -12,7 +12,9 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     create_model,
+    field_validator,
     model_validator,
 )
 
@@ -30,9 +32,16 @@ PROTOCOL = 1
 
 
 class Strict(BaseModel):
-    """No unknown key, no number that is not finite, no change after validation."""
+    """No unknown key, no number that is not finite, no true for a 1, no change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are not allowed here")
+        return value
 
 
 class Recipe(Strict):
@@ -132,7 +141,7 @@ class TrialSpec(Strict):
         given = _model_of(method).model_validate(content.get("hyperparameters") or {})
         content = content | {"hyperparameters": given.model_dump(exclude_defaults=True)}
         if not method.prunes:
-            content |= {"keep": 1.0, "scope": "layer", "start": None}
+            content |= {"keep": 1.0, "scope": "layer", "grouping": "filter", "start": None}
         return content
 
     @model_validator(mode="after")
@@ -147,7 +156,10 @@ class TrialSpec(Strict):
     @property
     def id(self) -> str:
         """Hash of the canonical spec, defaults left out, so that a new field with a default changes no identity."""
-        return _digest(self.model_dump(exclude_defaults=True, mode="json"))
+        content = self.model_dump(exclude_defaults=True, mode="json")
+        if self.start == self._usual_start:
+            content.pop("start", None)  # spelled out what is so anyway
+        return _digest(content)
 
     @property
     def dense(self) -> DenseSpec:
@@ -157,8 +169,12 @@ class TrialSpec(Strict):
     @property
     def starts_from(self) -> Start:
         """What the method begins with: as the trial says, else the recipe for methods that train, else the method."""
+        return self.start or self._usual_start
+
+    @property
+    def _usual_start(self) -> Start:
         method = METHODS[self.method]
-        return self.start or (self.recipe.start if method.trains else None) or method.starts_from
+        return (self.recipe.start if method.trains else None) or method.starts_from
 
     @property
     def epochs(self) -> Epochs:
@@ -187,17 +203,7 @@ def explain(error: ValidationError, where: str) -> InputError:
     message = message[0].lower() + message[1:]
     if finding["type"] == "missing":
         return InputError(f"{where}: {path}: missing; a value is needed")
-    if finding["type"] == "extra_forbidden":
-        return InputError(f"{where}: {path}: unknown key; {nearest(finding['loc'][-1], _siblings(error.title))}")
     return InputError(f"{where}: {path} = {_short(finding['input'])}: {message}" if path else f"{where}: {message}")
-
-
-def _siblings(title: str) -> list[str]:
-    """Keys that the model of this title allows."""
-    models: dict[str, type[BaseModel]] = {m.__name__: m for m in (Recipe, TrialSpec)}
-    if title in METHODS:
-        return ["name", "grouping", "scope", "start", *METHODS[title].hyperparameters()]
-    return list(models[title].model_fields) if title in models else []
 
 
 def _short(value: object) -> str:

@@ -44,6 +44,7 @@ LATENCY_COLUMNS = [
     "iqr_ms",
     "repeats",
 ]
+AGAIN = "delete its folder to run this trial again"
 ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
 
 
@@ -84,14 +85,14 @@ class Store:
 
         Raises InputError where the row was written by another version of klevel.
         """
-        content = _read_json(self.trial(spec) / "row.json")
+        path = self.trial(spec) / "row.json"
+        content = _read_json(path)
         if content is None:
             return None
-        if unknown := set(content) - set(COLUMNS):
-            raise InputError(
-                f"{self.trial(spec)}: row.json has {sorted(unknown)}, which this version of klevel does not know"
-            )
-        return Row(**content)
+        try:
+            return Row(**content)
+        except TypeError:  # no mapping, or not of these columns
+            raise InputError(f"{path}: not a row of this version of klevel; {AGAIN}") from None
 
     def save_dense(self, spec: DenseSpec, network: torch.nn.Module, record: Mapping[str, Any]) -> None:
         """Keep a dense network; its record comes last and says that all is there."""
@@ -136,7 +137,7 @@ class Store:
     def collect(self, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         """Rebuild the three CSVs from what these trials wrote, and return trials.csv as a table."""
         rows = [row for spec in trials if (row := self.row(spec))]
-        table = pd.DataFrame([asdict(r) for r in rows], columns=COLUMNS).sort_values(ORDER, kind="stable")
+        table = _table([asdict(r) for r in rows], COLUMNS).sort_values(ORDER, kind="stable")
         order = {trial: i for i, trial in enumerate(table["trial"])}
         done = sorted((s for s in trials if s.id in order), key=lambda s: order[s.id])
         self._csv("trials", table)
@@ -145,12 +146,9 @@ class Store:
         return table
 
     def _gather(self, trials: Sequence[TrialSpec], file: str, columns: list[str]) -> pd.DataFrame:
-        records = [{"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or []]
-        return pd.DataFrame(records, columns=columns)
+        return _table([{"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or []], columns)
 
     def _csv(self, name: str, table: pd.DataFrame) -> None:
-        integers = [c for c in table if table[c].notna().any() and _whole(table[c])]
-        table = table.astype(dict.fromkeys(integers, "Int64"))
         write(self.root / f"{name}.csv", lambda p: table.to_csv(p, index=False, lineterminator="\n"))
 
     @contextlib.contextmanager
@@ -165,9 +163,9 @@ class Store:
             yield
 
 
-def _whole(column: pd.Series) -> bool:
-    """Say whether a column holds whole numbers alone: with an empty cell among them pandas would write 5 as 5.0."""
-    return all(isinstance(v, int) and not isinstance(v, bool) for v in column.dropna().astype(object))
+def _table(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """Return a table whose cells stay what they are: otherwise one empty cell would make 5 a 5.0."""
+    return pd.DataFrame(records, columns=columns, dtype=object)
 
 
 def _read_json(path: Path) -> Any:
@@ -175,5 +173,5 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except json.JSONDecodeError:
-        raise InputError(f"{path}: not JSON; delete the folder to run this trial again") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f"{path}: not JSON; {AGAIN}") from None

@@ -68,7 +68,7 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
 def _parse(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
         raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -102,7 +102,7 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"--set {assignment}: key=value is needed; {nearest(key, known)}")
         try:
             changes[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             raise InputError(f"--set {assignment}: the value is not YAML") from None
     return changes
 
@@ -120,7 +120,7 @@ def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: s
             for values in itertools.product(*(axes | own).values()):
                 content = dict(zip(axes, values, strict=True)) | {"method": method["name"], "recipe": chosen}
                 content |= {"hyperparameters": hyper, "start": method.get("start")}
-                yield _trial(content, method["name"], place, where)
+                yield _trial(content, {*axes} - {*own}, place, where)
 
 
 def _recipe(common: Any, own: Any, changes: dict[str, Any], where: str, file: str) -> Recipe:
@@ -158,13 +158,9 @@ def _entries(entry: Any, where: str) -> Iterator[dict[str, Any]]:
         yield dict(zip(entry, values, strict=True))
 
 
-def _trial(content: dict[str, Any], method: str, place: str, where: str) -> TrialSpec:
+def _trial(content: dict[str, Any], shared: set[str], place: str, where: str) -> TrialSpec:
+    """Validate one trial; what is wrong with a key that all methods share is told of the grid, else of the method."""
     try:
         return TrialSpec.model_validate(content)
     except ValidationError as error:
-        of_method = error.title == method or error.errors()[0]["loc"][:1] in (
-            (),
-            ("start",),
-            ("hyperparameters",),
-        )
-        raise explain(error, place if of_method else where) from None
+        raise explain(error, where if error.errors()[0]["loc"][:1] in [(k,) for k in shared] else place) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 from runners.datasets import DATASETS, Images
@@ -31,13 +32,21 @@ def _holds(raw: Path) -> bool:
 
 
 def _unpack(source: Path, raw: Path) -> None:
-    """Unpack a distribution's .gz files to torchvision's layout; a file appears under its name only when whole."""
+    """Unpack a distribution's .gz files to torchvision's layout; a file appears under its name only when whole.
+
+    Raises InputError where one is corrupt.
+    """
     raw.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        partial = raw / f"{part}.{os.getpid()}"
-        with gzip.open(source / f"{part}.gz") as packed, partial.open("wb") as plain:
-            shutil.copyfileobj(packed, plain)
-        partial.replace(raw / part)
+        packed, partial = source / f"{part}.gz", raw / f"{part}.{os.getpid()}"
+        try:
+            with gzip.open(packed) as content, partial.open("wb") as plain:
+                shutil.copyfileobj(content, plain)
+            partial.replace(raw / part)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{packed}: not readable, install its package again ({error})") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _locate(name: str, debian: Path | None) -> Path:

@@ -1,0 +1,113 @@
+"""What the tests of the runner share: tiny experiments on the embedded digits, no internet, no timing."""
+
+import copy
+import socket
+from typing import Literal, get_args, get_origin
+
+import pytest
+import torch
+import yaml
+
+from methods import REGISTRY
+from methods.groups import Budget
+from runners import data, executors, measurement
+from runners.architectures import ARCHITECTURES
+from runners.compaction import realise
+from runners.groupings import GROUPINGS
+from runners.spec import TrialSpec
+
+TINY = {"dense_epochs": 1, "sparsify_epochs": 1, "finetune_epochs": 1, "batch_size": 20, "train_images": 40}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def offline(tmp_path_factory):
+    """No test reaches the internet, and none puts data into the user's folders."""
+
+    def refuse(*args, **kwargs):
+        raise OSError("no network in a test")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", refuse)
+        patch.setattr(socket, "create_connection", refuse)
+        patch.setenv("KLEVEL_DATA", str(tmp_path_factory.mktemp("data")))
+        patch.delenv("KLEVEL_PARENT_PID", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light():
+    """Latencies are taken, but of so few passes that they say nothing; nothing here looks at their values."""
+    executors.prepare(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measurement, "LEAST_REPEATS", 2)
+        patch.setattr(measurement, "MOST_REPEATS", 2)
+        patch.setattr(measurement, "BLOCK_SECONDS", 1e-4)
+        yield
+
+
+def _value(kind):
+    return get_args(kind)[0] if get_origin(kind) is Literal else 0.5
+
+
+@pytest.fixture(scope="session")
+def entry_of():
+    """Return how a suite names a method: a mapping with a value for each hyper-parameter that needs one."""
+
+    def entry(method):
+        needed = {
+            n: _value(kind) for n, (kind, default) in REGISTRY[method].hyperparameters().items() if default is ...
+        }
+        return {"name": method} | needed
+
+    return entry
+
+
+@pytest.fixture(scope="session")
+def make_spec(entry_of):
+    """Return the spec of a tiny trial, with changes to it and to its recipe."""
+
+    def make(method="magnitude", recipe=None, **changes):
+        hyperparameters = entry_of(method)
+        del hyperparameters["name"]
+        content = {"method": method, "hyperparameters": hyperparameters, "architecture": "lenet5"}
+        content |= {"dataset": "digits", "keep": 0.5, "seed": 0, "recipe": TINY | (recipe or {})}
+        return TrialSpec.model_validate(content | changes)
+
+    return make
+
+
+@pytest.fixture
+def suite_file(tmp_path):
+    """Return the path of a suite `t` of two cheap trials, or of what is given: text, or changes to its keys."""
+
+    def save(content=None, /, name="s.yaml", **grid):
+        base = {"suite": "t", "recipe": TINY, "grid": {"dataset": ["digits"], "architecture": ["lenet5"]}}
+        base["grid"] |= {"keep": [0.5], "seed": [0, 1], "method": ["magnitude"]} | grid
+        path = tmp_path / name
+        text = content if isinstance(content, str) else yaml.safe_dump(copy.deepcopy(content or base))
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Return the digits with 40 images to train on."""
+    return data.load("digits", 40)
+
+
+@pytest.fixture(scope="session")
+def prune():
+    """Return (network, groups, masks, example, realised) of a network pruned to random groups."""
+
+    def of(architecture, grouping, keep=0.5, scope="layer", channels=1, size=28):
+        torch.manual_seed(0)
+        build = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
+        network, example = build(channels, size, 10), torch.randn(4, channels, size, size)
+        groups = GROUPINGS[grouping](network, example)
+        masks = Budget.of(groups, keep, scope).select([torch.rand(f.shape) for f in groups])
+        groups.scale_(masks)
+        return network, groups, masks, example, realise(network, groups, masks, grouping, example)
+
+    return of

@@ -1,0 +1,193 @@
+"""The command line: exit codes, and one line for whatever is wrong."""
+
+import pandas as pd
+import pytest
+
+from methods import REGISTRY
+from runners import __main__ as cli
+from runners import executors
+from runners.__main__ import main
+from runners.architectures import ARCHITECTURES
+from runners.datasets import DATASETS
+from runners.groupings import GROUPINGS
+from runners.store import Store
+from runners.suite import load, names
+
+
+@pytest.fixture
+def suite(suite_file):
+    return suite_file()
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def klevel(capsys, results):
+    """Call the command line; return its exit code, what it put out, and the lines on stderr."""
+
+    def call(*arguments, at_results=True):
+        where = ["--results", str(results)] if at_results else []
+        code = main([*map(str, arguments), *where])
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return call
+
+
+def test_a_run_says_what_was_done_and_where(klevel, suite, results):
+    code, out, _ = klevel("run", suite, "--jobs", 1)
+    assert code == 0
+    assert out == f"2 done, 0 failed, 0 skipped -> {results}/t/trials.csv\n"
+    assert len(pd.read_csv(results / "t" / "trials.csv")) == 2
+
+
+def test_a_failure_gives_code_1_and_says_where_its_log_is(klevel, suite, results, monkeypatch):
+    monkeypatch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+    code, out, err = klevel("run", suite, "--jobs", 1)
+    assert code == 1
+    assert out.startswith("0 done, 2 failed, 0 skipped")
+    first = load(suite).trials[0].id
+    assert err[-1] == f"first failure: {results}/t/trials/{first}/log.txt: ZeroDivisionError: division by zero"
+    assert (results / "t" / "trials" / first / "log.txt").is_file()
+    assert klevel("run", suite, "--jobs", 1)[0] == 1, "a suite with failures stays one"
+
+
+def test_retry_runs_what_failed(klevel, suite, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+        klevel("run", suite, "--jobs", 1)
+    assert klevel("run", suite, "--jobs", 1, "--retry")[0] == 0
+
+
+def test_a_dry_run_lists_what_is_missing_and_touches_nothing(klevel, suite, results):
+    code, out, err = klevel("run", suite, "--dry-run")
+    assert (code, err) == (0, [])
+    assert [line.split()[0] for line in out.splitlines()] == [t.id for t in load(suite).trials]
+    assert not results.exists()
+    klevel("run", suite, "--jobs", 1, "--limit", 1)
+    assert len(klevel("run", suite, "--dry-run")[1].splitlines()) == 1
+
+
+def test_status_counts(klevel, suite, monkeypatch):
+    assert klevel("status", suite) == (0, "t: 2 trials, 0 done, 0 failed, 0 skipped 2 missing\n", [])
+    klevel("run", suite, "--jobs", 1, "--limit", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+        klevel("run", suite, "--jobs", 1)
+    assert klevel("status", suite)[1] == "t: 2 trials, 1 done, 1 failed, 0 skipped 0 missing\n"
+    assert klevel("status", suite, "--set", "seed=[7]")[1].endswith("1 missing\n")
+
+
+def test_overrides_reach_the_run(klevel, suite, results):
+    klevel("run", suite, "--jobs", 1, "--set", "seed=[5]", "--set", "keep=[0.25]", "--set", "train_images=30")
+    table = pd.read_csv(results / "t" / "trials.csv")
+    assert table[["seed", "keep", "train_images"]].values.tolist() == [[5, 0.25, 30]]
+
+
+def test_path_is_the_results_folder_whatever_options_of_run_follow(klevel, suite, results):
+    assert klevel("path", suite) == (0, f"{results}/t\n", [])
+    assert klevel("path", suite, "--jobs", 2, "--set", "keep=[0.5]", "--dry-run")[:2] == (0, f"{results}/t\n")
+
+
+def test_measure_takes_the_latencies_anew(klevel, suite, results):
+    klevel("run", suite, "--jobs", 1)
+    rows = [Store(results, "t").row(t) for t in load(suite).trials]
+    code, out, _ = klevel("measure", suite, "--device", "cpu")
+    assert (code, out) == (0, f"2 measured -> {results}/t/trials.csv\n")
+    again = [Store(results, "t").row(t) for t in load(suite).trials]
+    assert [r.test_top1 for r in again] == [r.test_top1 for r in rows]
+    assert [r.speedup_b1 for r in again] != [r.speedup_b1 for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("kind", "entries"),
+    [
+        ("methods", REGISTRY),
+        ("architectures", ARCHITECTURES),
+        ("datasets", DATASETS),
+        ("groupings", GROUPINGS),
+        ("suites", names()),
+    ],
+)
+def test_list_names_everything_with_a_line_of_help(klevel, kind, entries):
+    code, out, err = klevel("list", kind, at_results=False)
+    assert (code, err) == (0, [])
+    assert [line.split()[0] for line in out.splitlines()] == sorted(entries)
+    assert all(len(line.split()) > 1 for line in out.splitlines()), "each has help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragments"),
+    [
+        (["run", "quikc"], ["quikc: no such suite", "did you mean quick?"]),
+        (["run", "SUITE", "--set", "keep=2"], ["s.yaml: grid: keep = 2"]),
+        (["run", "SUITE", "--set", "train_images=5000"], ["train_images = 5000", "digits allows 10 to 1293"]),
+        (["run", "SUITE", "--jobs", "0"], ["--jobs", "1"]),
+        (["run", "SUITE", "--jobs", "many"], ["--jobs", "integer"]),
+        (["run", "SUITE", "--limit", "0"], ["--limit", "1"]),
+        (["run", "SUITE", "--device", "gpu"], ["--device gpu", "cuda"]),
+        (["run", "SUITE", "--nonsense"], ["--nonsense"]),
+        (["run"], ["SUITE"]),
+        (["status", "quikc"], ["no such suite"]),
+        (["path", "quikc"], ["no such suite"]),
+        (["measure", "SUITE"], ["no trial of the suite is done"]),
+        (["measure", "SUITE", "--device", "gpu"], ["--device gpu"]),
+        (["rum", "SUITE"], ["rum"]),
+    ],
+    ids=" ".join,
+)
+def test_wrong_input_gives_code_2_and_one_line(klevel, suite, results, arguments, fragments):
+    arguments = [suite if a == "SUITE" else a for a in arguments]
+    code, out, err = klevel(*arguments, at_results=arguments[0] != "rum")
+    assert (code, out, len(err)) == (2, "", 1), err
+    assert err[0].startswith("klevel: ")
+    assert [f for f in fragments if f not in err[0]] == []
+    assert list(results.rglob("row.json")) == []
+
+
+@pytest.mark.parametrize("kind", [["method"], []], ids=str)
+def test_a_wrong_kind_to_list(klevel, kind):
+    code, _, err = klevel("list", *kind, at_results=False)
+    assert (code, len(err)) == (2, 1)
+    assert "methods" in err[0]
+
+
+def test_a_dataset_that_is_not_there_stops_before_any_work(klevel, suite_file, results, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KLEVEL_DATA", str(tmp_path / "none"))
+    code, out, err = klevel("run", suite_file(dataset=["digits", "mnist"]), "--jobs", 1)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert err[0].startswith("klevel: MNIST is not there")
+    assert list(results.rglob("row.json")) == []
+
+
+def test_results_that_cannot_be_written_give_one_line(klevel, suite, results):
+    results.write_text("a file")
+    code, _, err = klevel("run", suite, "--jobs", 1)
+    assert (code, len(err)) == (2, 1)
+    assert str(results) in err[0]
+
+
+def test_a_second_run_in_the_same_folder_is_refused(klevel, suite, results):
+    with Store(results, "t").lock():
+        code, _, err = klevel("run", suite, "--jobs", 1)
+    assert (code, len(err)) == (2, 1)
+    assert "another run is at work here" in err[0]
+
+
+def test_an_interruption_says_how_to_go_on(klevel, suite, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run_trials", interrupted)
+    assert klevel("run", suite) == (130, "", ["klevel: stopped; call again to go on"])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help(klevel, arguments):
+    code, out, err = klevel(*arguments, at_results=False)
+    assert (code, err) == (0, [])
+    assert "SUITE" in out or "run" in out

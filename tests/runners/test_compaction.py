@@ -1,0 +1,146 @@
+"""The gate: the compact network computes what the masked one does, and is as small as counting by hand says."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from methods.groups import Budget
+from runners.architectures import ARCHITECTURES
+from runners.compaction import TOLERANCE, channels_last, difference, realise
+from runners.groupings import GROUPINGS
+from runners.measurement import count_parameters
+from runners.wiring import layers
+
+PAIRS = pytest.mark.parametrize(("architecture", "grouping"), [(a, g) for a in ARCHITECTURES for g in GROUPINGS])
+KEEPS = pytest.mark.parametrize("keep", [0.5, 0.1])
+
+
+def convolutional(channels, size, classes):
+    """Convolutions with batch norms in a state other than the initial one, and a linear layer behind a pooling."""
+    network = nn.Sequential(
+        nn.Conv2d(channels, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 3, stride=2),
+        nn.BatchNorm2d(12),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(48, 20),
+        nn.ReLU(),
+        nn.Linear(20, classes),
+    )
+    for norm in (network[1], network[4]):
+        for tensor in (norm.weight, norm.bias, norm.running_mean):
+            nn.init.normal_(tensor)
+        nn.init.uniform_(norm.running_var, 0.5, 2)
+    return network
+
+
+def counted(network, groups, masks, example):
+    """Parameters of a chain of layers with these filters left, by hand: each reads what the one before it kept."""
+    kept = {f.name: int(m.sum()) for f, m in zip(groups, masks, strict=True)}
+    total, before, left = 0, None, None
+    for layer in layers(network, example):
+        weight, outputs = layer.module.weight, kept.get(layer.name, layer.module.weight.shape[0])
+        # a linear layer behind a convolution reads several values of each map
+        inputs = weight.shape[1] if before is None else left * (weight.shape[1] // before)
+        each = inputs * weight[0, 0].numel() + (layer.module.bias is not None) + 2 * (layer.norm is not None)
+        total, before, left = total + outputs * each, weight.shape[0], outputs
+    return total
+
+
+@KEEPS
+@pytest.mark.parametrize("scope", ["layer", "network"])
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, convolutional])
+def test_filters_are_removed_and_the_network_computes_the_same(prune, architecture, scope, keep):
+    network, groups, masks, example, realised = prune(architecture, "filter", keep, scope)
+    assert realised.realisation == "compact"
+    assert realised.network is not network
+    assert difference(network, realised.network, example) <= TOLERANCE
+    assert count_parameters(realised.network) < count_parameters(network)
+    if isinstance(network, nn.Sequential):
+        assert count_parameters(realised.network) == counted(network, groups, masks, example)
+
+
+@PAIRS
+@KEEPS
+def test_the_realised_network_computes_what_the_masked_one_does(prune, architecture, grouping, keep):
+    network, _, _, example, realised = prune(architecture, grouping, keep)
+    assert realised.realisation in ("compact", "masked")
+    assert difference(network, realised.network, example) <= TOLERANCE
+    assert network(example).abs().max() > 10 * TOLERANCE, "there is something to compare"
+
+
+@PAIRS
+def test_the_masked_network_is_left_as_it_is(architecture, grouping):
+    torch.manual_seed(0)
+    network, example = ARCHITECTURES[architecture](1, 28, 10), torch.randn(2, 1, 28, 28)
+    groups = GROUPINGS[grouping](network, example)
+    masks = Budget.of(groups, 0.5).select([torch.rand(f.shape) for f in groups])
+    groups.scale_(masks)
+    before, modules = copy.deepcopy(network.state_dict()), dict(network.named_modules())
+    realise(network, groups, masks, grouping, example)
+    after = network.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[n], before[n]) for n in before)
+    assert dict(network.named_modules()) == modules
+
+
+@PAIRS
+def test_keeping_all_changes_nothing(prune, architecture, grouping):
+    network, _, masks, example, realised = prune(architecture, grouping, keep=1.0)
+    assert all(m.all() for m in masks)
+    assert count_parameters(realised.network) == count_parameters(network)
+    assert difference(network, realised.network, example) <= 1e-6
+
+
+def steps(network, example, restore, n=2):
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    for _ in range(n):
+        optimizer.zero_grad()
+        network.train()(example).logsumexp(1).sum().backward()
+        optimizer.step()
+        restore()
+
+
+@PAIRS
+def test_zeros_stay_after_steps_of_an_optimiser(prune, architecture, grouping):
+    _, groups, masks, example, realised = prune(architecture, grouping)
+    before = [p.clone() for p in realised.network.parameters()]
+    steps(realised.network, example, realised.restore)
+    changed = [not torch.equal(p, b) for p, b in zip(realised.network.parameters(), before, strict=True)]
+    assert all(changed), "it was trained"
+    left = [int(m.sum()) for m in masks]
+    assert all(alive <= k for alive, k in zip(groups.nonzero(), left, strict=True))
+
+
+def test_without_restoring_the_zeros_would_not_stay(prune):
+    _, groups, masks, example, realised = prune("lenet5", "element")
+    steps(realised.network, example, restore=lambda: None)
+    assert sum(groups.nonzero()) > sum(int(m.sum()) for m in masks)
+
+
+def test_a_compact_network_trains(prune):
+    _, _, _, example, realised = prune(convolutional, "filter")
+    assert all(p.grad is None or not p.grad.any() for p in realised.network.parameters())
+    steps(realised.network, example, realised.restore)
+    assert realised.network(example).isfinite().all()
+
+
+def test_difference_is_the_largest_absolute_one_in_evaluation_mode():
+    plain, shifted = nn.Linear(3, 2), nn.Linear(3, 2)
+    shifted.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        shifted.bias += torch.tensor([0.5, -2.0])
+    networks = [nn.Sequential(layer, nn.Dropout(0.9)).train() for layer in (plain, shifted)]
+    assert difference(*networks, torch.randn(4, 3)) == pytest.approx(2.0)
+
+
+def test_channels_last_is_a_matter_of_layout_alone(prune):
+    network, _, _, example, realised = prune("lenet5", "filter", keep=0.5)
+    assert realised.network[3].weight.is_contiguous(memory_format=torch.channels_last)
+    plain = network(example)
+    assert torch.allclose(channels_last(network)(example), plain, atol=1e-5)

@@ -1,0 +1,185 @@
+"""A run of a suite: what is missing and nothing else, in one process or several, killed or not."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from runners import executors, run
+from runners.__main__ import main
+from runners.executors import Setting
+from runners.row import VARYING
+from runners.store import Store
+
+ROOT = Path(run.__file__).parents[1]
+METHODS = ["dense", "magnitude", {"name": "wgsef", "lam": 0.5}]
+
+
+@pytest.fixture
+def suite(suite_file):
+    """A suite of six trials on two seeds."""
+    return suite_file(method=METHODS)
+
+
+def call(suite, results, *options):
+    return main(["run", suite, "--results", str(results), "--device", "cpu", *options])
+
+
+def rows(results):
+    """trials.csv, cell by cell as text, without what may vary."""
+    table = pd.read_csv(results / "t" / "trials.csv", dtype=str, keep_default_na=False)
+    return table.drop(columns=list(VARYING)).to_dict("records")
+
+
+@pytest.fixture
+def performed(monkeypatch):
+    """The tasks that were done, in their order."""
+    tasks, real = [], executors.perform
+
+    def perform(setting, spec, listen):
+        tasks.append(spec)
+        return real(setting, spec, listen)
+
+    monkeypatch.setattr(executors, "perform", perform)
+    return tasks
+
+
+def test_a_second_run_does_nothing_and_gives_the_same_csvs(suite, tmp_path, performed):
+    assert call(suite, tmp_path, "--jobs", "1") == 0
+    assert len(performed) == 2 + 6, "two dense networks, each once, then six trials"
+    before = {p.name: p.read_bytes() for p in (tmp_path / "t").glob("*.csv")}
+    assert len(before) == 3
+    performed.clear()
+    assert call(suite, tmp_path, "--jobs", "1") == 0
+    assert performed == []
+    assert {p.name: p.read_bytes() for p in (tmp_path / "t").glob("*.csv")} == before
+
+
+def test_a_limit_runs_the_first_trials_and_the_next_run_the_rest(suite, tmp_path, performed):
+    assert call(suite, tmp_path, "--jobs", "1", "--limit", "1") == 0
+    assert len(performed) == 2
+    assert len(rows(tmp_path)) == 1
+    assert call(suite, tmp_path, "--jobs", "1") == 0
+    assert len(performed) == 2 + 6
+    assert len(rows(tmp_path)) == 6
+
+
+def test_dense_networks_are_trained_where_a_pending_trial_needs_them(suite, tmp_path, performed, make_spec):
+    setting = Setting(tmp_path, "t", "cpu", 1)
+    run.run(setting, [make_spec(seed=1)], jobs=1)
+    assert [s.seed for s in performed] == [1, 1]
+    run.run(setting, [make_spec(seed=1, keep=0.25)], jobs=1)
+    assert len(performed) == 3, "its dense network is there"
+
+
+def test_failed_trials_are_run_again_on_request(tmp_path, make_spec, monkeypatch):
+    setting, spec = Setting(tmp_path, "t", "cpu", 1), make_spec()
+    with monkeypatch.context() as patch:
+        patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+        assert run.run(setting, [spec], 1)["status"].tolist() == ["failed"]
+    assert run.run(setting, [spec], 1)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
+    assert run.run(setting, [spec], 1, retry=True)["status"].tolist() == ["done"]
+
+
+def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monkeypatch):
+    specs, real = [make_spec(seed=s) for s in range(2)], executors.run_trial
+
+    def run_trial(spec, bench):
+        if spec.seed == 1:
+            raise KeyboardInterrupt
+        return real(spec, bench)
+
+    monkeypatch.setattr(executors, "run_trial", run_trial)
+    with pytest.raises(KeyboardInterrupt):
+        run.run(Setting(tmp_path, "t", "cpu", 1), specs, 1)
+    assert [r["trial"] for r in rows(tmp_path)] == [specs[0].id]
+    assert Store(tmp_path, "t").row(specs[1]) is None
+
+
+def test_two_processes_give_what_one_gives(suite_file, tmp_path):
+    suite = suite_file(method=METHODS, seed=[0])
+    assert call(suite, tmp_path / "one", "--jobs", "1") == 0
+    assert call(suite, tmp_path / "two", "--jobs", "2") == 0
+    assert rows(tmp_path / "two") == rows(tmp_path / "one")
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_code_1_and_one_line(suite_file, tmp_path, monkeypatch, capsys):
+    suite = suite_file(method=METHODS, seed=[0])
+
+    def kill_at_the_first_news(queue, listen):
+        queue.get()
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    monkeypatch.setattr(executors, "_forward", kill_at_the_first_news)
+    assert call(suite, tmp_path, "--jobs", "2") == 1
+    last = capsys.readouterr().err.rstrip("\n").split("\n")[-1]
+    assert last.startswith("klevel: a worker process was killed")
+    assert "call again to go on" in last
+
+
+def gone(pid):
+    """Whether a process has ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_rows(suite, tmp_path):
+    command = [sys.executable, "-m", "runners", "run", suite, "--jobs", "1", "--results", str(tmp_path / "killed")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    finished = tmp_path / "killed" / "t" / "trials"
+    try:
+        wait_for(lambda: process.poll() is not None or any(finished.glob("*/row.json")))
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL, "it was killed before its end"
+    assert not (tmp_path / "killed" / "t" / "trials.csv").exists()
+    assert call(suite, tmp_path / "killed", "--jobs", "1") == 0
+    assert call(suite, tmp_path / "undisturbed", "--jobs", "1") == 0
+    assert rows(tmp_path / "killed") == rows(tmp_path / "undisturbed")
+    assert [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".lock"] == [], "nothing half-written is left"
+
+
+def test_a_run_ends_with_the_script_that_started_it(suite, tmp_path):
+    """The script is a shell that names itself in KLEVEL_PARENT_PID, as run_all.sh does, and is killed."""
+    run_forever = (
+        'export KLEVEL_PARENT_PID=$$; "$0" -m runners run "$1" --jobs 1 --results "$2" --set dense_epochs=1000000 '
+        "& echo $!; wait"
+    )
+    script = subprocess.Popen(
+        ["bash", "-c", run_forever, sys.executable, suite, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    child = int(script.stdout.readline())
+    try:
+        wait_for(lambda: gone(child) or (tmp_path / "t" / ".lock").exists())
+        assert not gone(child), "it is at work"
+        script.kill()
+        script.wait()
+        wait_for(lambda: gone(child), 30)
+    finally:
+        script.kill()
+        script.wait()
+        script.stdout.close()
+        if not gone(child):
+            os.kill(child, signal.SIGKILL)

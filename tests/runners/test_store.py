@@ -1,0 +1,166 @@
+"""Files: whole or not there, and CSVs that can be rebuilt from them at any time."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from runners.errors import InputError
+from runners.measurement import Latency
+from runners.row import COLUMNS, Row
+from runners.run import missing
+from runners.store import EPOCH_COLUMNS, LATENCY_COLUMNS, ORDER, Store, write
+from runners.training import Epoch
+from runners.trial import build
+
+EPOCH = Epoch("finetune", 1, 0.5, 0.75, [3, 8], None, 0.05, 1.5)
+LATENCY = Latency("dense", "torch", "cpu", 64, 1, 2.5, 0.1, 15)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path, "t")
+
+
+@pytest.fixture
+def put(store):
+    """Put a finished trial into the store."""
+
+    def of(spec, status="done", **cells):
+        row = Row.of(spec, "t", status, None if status == "done" else "because")
+        for name, value in cells.items():
+            setattr(row, name, value)
+        store.begin(spec)
+        store.finish(spec, row, [EPOCH], [LATENCY])
+        return row
+
+    return of
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+
+    def half(partial):
+        partial.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write(path, half)
+    assert list(path.parent.iterdir()) == []
+    write(path, lambda p: p.write_text("old"))
+    with pytest.raises(OSError, match="disk full"):
+        write(path, half)
+    assert [p.read_text() for p in path.parent.iterdir()] == ["old"], "what was there stays"
+    write(path, lambda p: p.write_text("new"))
+    assert [p.read_text() for p in path.parent.iterdir()] == ["new"]
+
+
+def test_a_row_comes_back_as_it_was_written(store, put, make_spec):
+    spec = make_spec()
+    row = put(spec, test_top1=0.1 + 0.2, params=431_080, groups="[3, 8]")
+    assert store.row(spec) == row
+
+
+def test_a_trial_without_its_row_has_not_finished(store, put, make_spec):
+    specs = [make_spec(seed=s) for s in range(3)]
+    for spec in specs[:2]:
+        put(spec)
+    (store.trial(specs[1]) / "row.json").unlink()
+    assert missing(store, specs) == specs[1:]
+    assert store.collect(specs)["trial"].tolist() == [specs[0].id]
+
+
+def test_a_trial_that_begins_again_forgets_what_it_had(store, put, make_spec):
+    spec = make_spec()
+    put(spec)
+    (store.trial(spec) / "compact.pt").write_text("old")
+    store.begin(spec)
+    assert [p.name for p in store.trial(spec).iterdir()] == ["trial.yaml"]
+    assert store.row(spec) is None
+
+
+@pytest.mark.parametrize(("status", "again"), [("done", 0), ("failed", 1), ("skipped", 0)])
+def test_only_failures_are_tried_again(store, put, make_spec, status, again):
+    put(make_spec(), status)
+    assert missing(store, [make_spec()]) == []
+    assert len(missing(store, [make_spec()], retry=True)) == again
+
+
+def test_a_dense_network_without_its_record_or_weights_is_missing(store, make_spec, digits):
+    spec = make_spec().dense
+    assert store.dense_record(spec) is None
+    network = build(spec, digits)
+    store.save_dense(spec, network, {"val_top1": 0.5, "epochs": []})
+    assert store.dense_record(spec)["val_top1"] == 0.5
+    assert all((v == network.state_dict()[n]).all() for n, v in store.dense_weights(spec).items())
+    (store.dense(spec) / "network.pt").unlink()
+    assert store.dense_record(spec) is None
+
+
+def test_collect_rebuilds_the_three_csvs(store, put, make_spec):
+    specs = [make_spec(m, seed=s) for m in ("random", "magnitude") for s in (1, 0)]
+    for spec in specs:
+        put(spec)
+    table = store.collect(specs)
+    first = {p.name: p.read_bytes() for p in store.root.glob("*.csv")}
+    assert sorted(first) == ["epochs.csv", "latency.csv", "trials.csv"]
+    for path in store.root.glob("*.csv"):
+        path.write_text("nonsense")
+    store.collect(list(reversed(specs)))
+    assert {p.name: p.read_bytes() for p in store.root.glob("*.csv")} == first
+    trials, epochs, latency = (pd.read_csv(store.root / f"{n}.csv") for n in ("trials", "epochs", "latency"))
+    assert (list(trials), list(epochs), list(latency)) == (COLUMNS, EPOCH_COLUMNS, LATENCY_COLUMNS)
+    assert trials[["method", "seed"]].values.tolist() == [[m, s] for m in ("magnitude", "random") for s in (0, 1)]
+    assert trials["trial"].tolist() == table["trial"].tolist() == epochs["trial"].tolist()
+    assert epochs["nonzero_groups"].map(json.loads).tolist() == [[3, 8]] * 4
+    assert set(ORDER) <= set(COLUMNS)
+
+
+def test_whole_numbers_stay_whole_beside_empty_cells(store, put, make_spec):
+    specs = [make_spec(seed=s) for s in range(2)]
+    put(specs[0], params=431_080, dense_params=500_000, macs=7, test_top1=1.0, compression=2.0, threads=1)
+    put(specs[1], "failed")
+    store.collect(specs)
+    done, failed = pd.read_csv(store.root / "trials.csv", dtype=str, keep_default_na=False).to_dict("records")
+    whole = {c: done[c] for c in ("params", "dense_params", "macs", "threads", "seed", "dense_epochs")}
+    assert whole == {
+        "params": "431080",
+        "dense_params": "500000",
+        "macs": "7",
+        "threads": "1",
+        "seed": "0",
+        "dense_epochs": "1",
+    }
+    assert (done["test_top1"], done["compression"]) == ("1.0", "2.0")
+    assert (failed["params"], failed["test_top1"], failed["status"], failed["reason"]) == ("", "", "failed", "because")
+
+
+def test_an_empty_suite_has_csvs_with_headers(store, make_spec):
+    assert len(store.collect([make_spec()])) == 0
+    assert (store.root / "trials.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert (store.root / "latency.csv").read_text() == ",".join(LATENCY_COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize("content", [b'{"protocol": 1, "su', b"", b"\xff\xfe\x00", b"[]", b'{"protocol": 1}'])
+def test_a_corrupt_row_gives_one_line_that_names_the_file(store, put, make_spec, content):
+    spec = make_spec()
+    put(spec)
+    (store.trial(spec) / "row.json").write_bytes(content)
+    with pytest.raises(InputError) as error:
+        store.row(spec)
+    assert str(store.trial(spec)) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_lock_lets_one_run_in_at_a_time(store):
+    with store.lock():
+        with (
+            pytest.raises(InputError, match="another run is at work here") as error,
+            Store(store.root.parent, "t").lock(),
+        ):
+            pytest.fail("two runs in one folder")
+        assert str(store.root) in str(error.value)
+        with Store(store.root.parent, "other").lock():
+            pass
+    with store.lock():
+        assert [p.name for p in store.root.iterdir()] == [".lock"]

@@ -1,0 +1,268 @@
+"""One trial from spec to row, for every method and grouping there is; and what happens where one fails."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+import yaml
+
+from methods import REGISTRY
+from runners import executors, trial
+from runners.executors import Setting, perform
+from runners.groupings import GROUPINGS
+from runners.row import COLUMNS, VARYING
+from runners.run import run
+from runners.spec import TrialSpec
+from runners.store import Store
+
+# The columns of DESIGN.md, in its order. New ones go behind them; these stay as they are.
+DESIGN = (
+    "protocol suite trial status reason method hyperparameters architecture dataset grouping scope keep seed "
+    "dense_epochs sparsify_epochs finetune_epochs dense_val_top1 dense_test_top1 val_top1 test_top1 test_top5 "
+    "projection_drop groups groups_target groups_at_convergence groups_kept group_sparsity dense_params params "
+    "compression dense_macs macs mac_speedup compact_error speedup_b1 speedup_b64 dense_file_mb file_mb "
+    "dense_peak_mb peak_mb train_seconds device threads torch commit start train_images realisation"
+)
+FRACTIONS = ("dense_val_top1", "dense_test_top1", "val_top1", "test_top1", "test_top5", "group_sparsity")
+PAIRS = [(m, g) for m in REGISTRY for g in GROUPINGS]
+
+
+def silent(news):
+    """Listen to nothing."""
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    return Setting(tmp_path_factory.mktemp("results"), "t", "cpu", 1)
+
+
+@pytest.fixture(scope="module")
+def finished(setting, make_spec):
+    """Return the row of a trial that was done, and its folder; the dense network is trained where it is missing."""
+
+    def of(spec):
+        store = Store(setting.results, setting.suite)
+        if store.dense_record(spec.dense) is None:
+            assert perform(setting, spec.dense, silent) is None
+        assert perform(setting, spec, silent) is None
+        return store.row(spec), store.trial(spec)
+
+    return of
+
+
+def test_the_columns_are_those_of_the_design():
+    expected = DESIGN.split()
+    assert COLUMNS[: len(expected)] == expected
+    assert len(set(COLUMNS)) == len(COLUMNS)
+    assert set(VARYING) < set(COLUMNS)
+
+
+@pytest.mark.parametrize(("method", "grouping"), PAIRS)
+def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
+    spec = make_spec(method, keep=0.3, grouping=grouping)
+    if reason := REGISTRY[method].skip(spec):
+        pytest.skip(reason)
+    row, folder = finished(spec)
+    assert list(asdict(row)) == COLUMNS
+    assert [c for c, v in asdict(row).items() if v is None and c not in ("reason", "commit")] == []
+    assert (row.status, row.reason, row.trial, row.suite) == ("done", None, spec.id, "t")
+    assert all(0 <= getattr(row, c) <= 1 for c in FRACTIONS)
+    assert row.test_top1 <= row.test_top5
+    assert abs(row.projection_drop) <= 1
+    check_groups(row, REGISTRY[method].prunes)
+    check_costs(row)
+    assert row.dense_epochs + row.sparsify_epochs + row.finetune_epochs == spec.recipe.total_epochs
+    assert (row.threads, row.device, row.train_images) == (1, "cpu", 40)
+    check_files(spec, row, folder)
+
+
+def check_groups(row, prunes):
+    sizes, target, found, kept = (
+        json.loads(v) for v in (row.groups, row.groups_target, row.groups_at_convergence, row.groups_kept)
+    )
+    assert kept == target
+    assert kept == [max(1, round((0.3 if prunes else 1.0) * m)) for m in sizes]
+    assert all(0 <= n <= m for n, m in zip(found, sizes, strict=True))
+    assert row.group_sparsity == pytest.approx(1 - sum(kept) / sum(sizes))
+
+
+def check_costs(row):
+    assert 0 <= row.compact_error <= 1e-4
+    assert (row.dense_params, row.dense_macs) == (61_706, 416_520)
+    assert row.compression == row.dense_params / row.params
+    assert row.mac_speedup == row.dense_macs / row.macs
+    if row.realisation == "masked":
+        assert (row.params, row.macs, row.mac_speedup, row.compression) == (61_706, 416_520, 1, 1)
+        assert row.file_mb == row.dense_file_mb
+    elif row.method != "dense":
+        assert row.params < row.dense_params
+        assert row.macs < row.dense_macs
+        assert row.file_mb < row.dense_file_mb
+        assert row.peak_mb < row.dense_peak_mb
+
+
+def check_files(spec, row, folder):
+    assert {"trial.yaml", "row.json", "checkpoint.pt", "compact.pt", "log.txt"} <= {p.name for p in folder.iterdir()}
+    assert TrialSpec.model_validate(yaml.safe_load((folder / "trial.yaml").read_text())) == spec
+    assert "done: test" in (folder / "log.txt").read_text()
+    compact = torch.load(folder / "compact.pt", weights_only=True)
+    assert compact["realisation"] == row.realisation
+    assert [len(indices) for indices in compact["kept"].values()] == json.loads(row.groups_kept)
+    assert sum(v.numel() for v in compact["state"].values()) == row.params
+    epochs = json.loads((folder / "epochs.json").read_text())
+    phases = {p: sum(e["phase"] == p for e in epochs) for p in ("dense", "sparsify", "finetune")}
+    assert list(phases.values()) == [row.dense_epochs, row.sparsify_epochs, row.finetune_epochs]
+    assert all(len(e["nonzero_groups"]) == len(json.loads(row.groups)) for e in epochs)
+    assert len(json.loads((folder / "latency.json").read_text())) == 4
+
+
+def test_only_filters_make_the_network_smaller(finished, make_spec):
+    assert finished(make_spec(grouping="filter"))[0].realisation == "compact"
+    assert finished(make_spec(grouping="element"))[0].realisation == "masked"
+
+
+def test_zeros_are_still_there_after_fine_tuning(finished, make_spec):
+    row, folder = finished(make_spec(grouping="element", keep=0.2))
+    state = torch.load(folder / "compact.pt", weights_only=True)["state"]
+    weights = [v for n, v in state.items() if n.endswith("weight")][:-1]
+    assert [int((w != 0).sum()) for w in weights] == json.loads(row.groups_kept)
+
+
+@pytest.mark.parametrize("method", [m for m, cls in REGISTRY.items() if cls.prunes])
+def test_scope_network_keeps_exactly_k_in_all(method, finished, make_spec):
+    row, _ = finished(make_spec(method, scope="network", keep=0.3))
+    sizes, target, kept = (json.loads(v) for v in (row.groups, row.groups_target, row.groups_kept))
+    assert target == [round(0.3 * sum(sizes))] == [sum(kept)]
+    assert min(kept) >= 1
+
+
+@pytest.mark.parametrize("method", REGISTRY)
+def test_the_same_trial_gives_the_same_row(method, finished, make_spec):
+    rows = [asdict(finished(make_spec(method, keep=0.4))[0]) for _ in range(2)]
+    first, second = ({c: v for c, v in row.items() if c not in VARYING} for row in rows)
+    assert first == second
+
+
+def test_methods_of_a_seed_start_with_the_same_weights_and_see_the_same_order(make_spec, digits):
+    built = [trial.build(make_spec(m, keep=k).dense, digits) for m, k in (("random", 0.1), ("dense", 1.0))]
+    states = [torch.cat([p.flatten() for p in network.parameters()]) for network in built]
+    assert torch.equal(*states)
+    other = trial.build(make_spec(seed=1).dense, digits)
+    assert not torch.equal(states[0], torch.cat([p.flatten() for p in other.parameters()]))
+    assert len({trial._seed(s, p) for s in range(5) for p in range(3)}) == 15
+
+
+def test_a_start_from_scratch_goes_through_no_dense_epoch(finished, make_spec):
+    row, folder = finished(make_spec("random", start="scratch"))
+    assert (row.dense_epochs, row.sparsify_epochs, row.finetune_epochs, row.start) == (0, 0, 2, "scratch")
+    assert {e["phase"] for e in json.loads((folder / "epochs.json").read_text())} == {"finetune"}
+
+
+def test_measuring_again_changes_what_is_measured_alone(setting, finished, make_spec):
+    for grouping in GROUPINGS:
+        spec = make_spec(grouping=grouping, keep=0.35)
+        row, folder = finished(spec)
+        weights = (folder / "compact.pt").read_bytes()
+        store = Store(setting.results, setting.suite)
+        again = trial.measure_again(spec, trial.Bench(store, torch.device("cpu")))
+        varying = {c: getattr(row, c) for c in ("speedup_b1", "speedup_b64")}
+        assert replace(again, **varying) == row
+        assert store.row(spec) == again
+        assert (folder / "compact.pt").read_bytes() == weights
+
+
+def test_the_listener_hears_of_every_epoch(setting, make_spec):
+    heard = []
+    spec = make_spec("wgsef", keep=0.15)
+    perform(setting, spec.dense, heard.append)
+    perform(setting, spec, heard.append)
+    assert [n.epoch.phase for n in heard] == ["dense", "sparsify", "finetune"]
+    assert [n.name for n in heard] == ["dense network lenet5 digits", *["wgsef lenet5 digits"] * 2]
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return Setting(tmp_path, "t", "cpu", 1)
+
+
+def outcome(setting, trials):
+    table = run(setting, trials, jobs=1)
+    return {r["trial"]: (r["status"], r["reason"]) for r in table.to_dict("records")}
+
+
+def assert_failed(setting, specs, bad, reason):
+    """Only `bad` failed; the others have their accuracy; the reason is one line, the log says where it came from."""
+    found = outcome(setting, specs)
+    assert {i for i, (status, _) in found.items() if status != "done"} == {bad.id}
+    assert found[bad.id][0] == "failed"
+    assert reason in found[bad.id][1]
+    assert "\n" not in found[bad.id][1]
+    store = Store(setting.results, setting.suite)
+    assert store.row(bad).test_top1 is None
+    assert all(store.row(s).test_top1 is not None for s in specs if s != bad)
+    assert "Traceback" in (store.trial(bad) / "log.txt").read_text()
+
+
+def test_a_trial_that_diverges_is_a_row_that_says_so(fresh, make_spec):
+    bad = make_spec(recipe={"finetune_lr": 1e30, "batch_size": 5})
+    assert_failed(fresh, [make_spec("random"), bad, make_spec("dense")], bad, "Diverged: the loss is")
+
+
+def test_networks_that_differ_are_a_failure(fresh, make_spec, monkeypatch):
+    bad = make_spec(grouping="element")
+    real = trial.difference
+    monkeypatch.setattr(trial, "difference", lambda *n: 0.5 if n[0] is n[1] else real(*n))
+    assert_failed(fresh, [make_spec("random"), bad], bad, "Mismatch: masked and masked network differ by 0.5")
+
+
+@pytest.mark.parametrize("error", [float("nan"), 1.01e-4])
+def test_the_gate_lets_no_difference_above_the_tolerance_through(monkeypatch, error, prune):
+    network, _, _, example, realised = prune("mlp", "filter")
+    monkeypatch.setattr(trial, "difference", lambda *_: error)
+    with pytest.raises(trial.Mismatch, match=r"more than 0\.0001"):
+        trial._check(network, realised, example)
+
+
+def test_a_method_that_raises_is_a_failure_with_its_words_in_one_line(fresh, make_spec, monkeypatch):
+    class Broken(REGISTRY["magnitude"]):
+        name = "broken"
+
+        def scores(self):
+            raise IndexError("no such\n  group")
+
+    monkeypatch.setitem(REGISTRY, "broken", Broken)
+    bad = make_spec("broken")
+    assert_failed(fresh, [bad, make_spec()], bad, "IndexError: no such group")
+
+
+def test_a_dense_network_that_fails_takes_its_trials_along_and_no_others(fresh, make_spec, monkeypatch):
+    real = executors.train_dense
+
+    def train_dense(spec, bench):
+        if spec.seed == 1:
+            raise RuntimeError("no memory")
+        real(spec, bench)
+
+    monkeypatch.setattr(executors, "train_dense", train_dense)
+    specs = [make_spec(m, seed=s) for m in ("random", "dense") for s in (0, 1)]
+    found = outcome(fresh, specs)
+    lost = "its dense network failed: RuntimeError: no memory"
+    assert [found[s.id] for s in specs if s.seed == 1] == [("failed", lost)] * 2
+    assert [found[s.id][0] for s in specs if s.seed == 0] == ["done"] * 2
+
+
+def test_a_method_that_skips_is_a_row_with_its_reason(fresh, make_spec, monkeypatch):
+    class Picky(REGISTRY["magnitude"]):
+        name = "picky"
+
+        @classmethod
+        def skip(cls, trial):
+            return "not below a half" if trial.keep < 0.5 else None
+
+    monkeypatch.setitem(REGISTRY, "picky", Picky)
+    specs = [make_spec("picky", keep=k) for k in (0.25, 0.5)]
+    found = outcome(fresh, specs)
+    assert found[specs[0].id] == ("skipped", "not below a half")
+    assert found[specs[1].id][0] == "done"
+    assert not (Store(fresh.results, "t").trial(specs[0]) / "compact.pt").exists()
