@@ -155,6 +155,7 @@ def finish(panel: Panel, lines: list[str]) -> Figure:
     legend = _legend(panel)
     extra = sum(_inches(panel.figure, artist)[1] for artist in (title, legend))
     panel.figure.set_figheight(panel.figure.get_figheight() + extra)
+    panel.figure.draw_without_rendering()  # the ticks follow the size, and the layout of the next draw the ticks
     return panel.figure
 
 

@@ -1,0 +1,36 @@
+"""The results that come with klevel: they are read, and every figure of them can be read."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis import figures
+from analysis.load import load
+from analysis.registry import discover
+from analysis.style import paper
+
+RESULTS = Path(__file__).parents[2] / "results"
+SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("figure", discover(figures).values(), ids=lambda e: e.name)
+def test_every_label_lies_inside_the_figure(suite, figure):
+    for setting in load(RESULTS / suite).settings():
+        with paper():
+            drawn = figure(setting)
+            drawn.draw_without_rendering()
+        box = drawn.bbox
+        for axes in drawn.axes:
+            for label in (axes.xaxis.label, axes.yaxis.label):
+                extent = label.get_window_extent()
+                assert box.x0 <= extent.x0 <= extent.x1 <= box.x1, f"{setting.slug}: {label.get_text()}"
+                assert box.y0 <= extent.y0 <= extent.y1 <= box.y1, f"{setting.slug}: {label.get_text()}"
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_no_trial_failed_and_every_seed_is_there(suite):
+    trials = load(RESULTS / suite).trials
+    assert set(trials["status"]) == {"done"}
+    columns = ["dataset", "architecture", "method", "hyperparameters", "grouping", "keep"]
+    assert trials.groupby(columns)["seed"].nunique().nunique() == 1
