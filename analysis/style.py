@@ -66,6 +66,7 @@ RC: Any = {
     "lines.markersize": 3.6,
     "figure.constrained_layout.h_pad": 0.02,
     "figure.constrained_layout.w_pad": 0.02,
+    "figure.dpi": 300,  # as in the file, so that the layout is that of the file
     "savefig.dpi": 300,
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
