@@ -6,7 +6,7 @@ import torch
 from methods import REGISTRY
 from methods.envelope import optimality_gap, prox_factors
 from methods.groups import Budget, Family, Groups
-from methods.schedules import ramp_up
+from methods.proximal import ramp_up
 
 
 def groups_with(*norm_lists, extra=None):
