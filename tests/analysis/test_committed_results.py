@@ -20,7 +20,9 @@ def test_every_label_lies_inside_the_figure(suite, figure):
     for setting in load(RESULTS / suite).settings():
         with paper():
             drawn = figure(setting)
-            drawn.savefig(io.BytesIO(), dpi=drawn.dpi)  # one draw, as in the file: a second one would heal a layout that lags behind
+            drawn.savefig(
+                io.BytesIO(), dpi=drawn.dpi
+            )  # one draw, as in the file: a second one would heal a layout that lags behind
         box = drawn.bbox
         for axes in drawn.axes:
             for label in (axes.xaxis.label, axes.yaxis.label):
