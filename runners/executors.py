@@ -142,6 +142,7 @@ def _in_processes(
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.kill()
+            process.join()
         queue.put(None)
 
 

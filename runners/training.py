@@ -133,7 +133,7 @@ def train(
     """Train a network in place and return what each epoch was like.
 
     count: says how many groups are not zero. report: hears of each epoch as it ends.
-    Raises Diverged where the loss is not finite.
+    Raises Diverged where the loss or a weight is not finite.
     """
     hooks = hooks or NoHooks()
     optimizer = make_optimizer(network, recipe, undecayed)
@@ -150,8 +150,10 @@ def train(
             hooks.after_step(lr, (done + 1) / (per_epoch * phase.epochs))
             losses = losses.to(loss.device) + loss.double() * len(batch[1])
         mean_loss = float(losses) / len(data.train)
-        if not math.isfinite(mean_loss) or not all(bool(p.isfinite().all()) for p in network.parameters()):
-            raise Diverged(f"loss {mean_loss} or a weight is not finite in epoch {number + 1} of phase {phase.name}")
+        if not math.isfinite(mean_loss):
+            raise Diverged(f"the loss is {mean_loss} in epoch {number + 1} of phase {phase.name}")
+        if not all(bool(p.isfinite().all()) for p in network.parameters()):
+            raise Diverged(f"a weight is not finite after epoch {number + 1} of phase {phase.name}")
         seconds = time.perf_counter() - begin
         top1 = evaluate(network, data, data.val).top1
         lam = hooks.diagnostics().get("lam")

@@ -199,3 +199,15 @@ def test_training_goes_on_in_training_mode_after_each_evaluation():
     hooks = SimpleNamespace(penalty=lambda: None, after_step=lambda lr, progress: None, diagnostics=dict)
     train(network, make_data(20), recipe(), Phase("x", 2, 0.1, 0), hooks)
     assert modes == [True, True, True, False] * 2
+
+
+def test_weights_that_the_last_step_makes_infinite_are_seen():
+    network = make_network()
+
+    class Explode(NoHooks):
+        def after_step(self, lr, progress):
+            if progress == 1:
+                network[1].bias.data.fill_(float("inf"))
+
+    with pytest.raises(Diverged, match="a weight is not finite after epoch 1"):
+        train(network, make_data(), recipe(), Phase("x", 1, 0.1, 0), Explode())
