@@ -33,6 +33,7 @@ KNOWN = {
     "dense": Style(DENSE_COLOUR, ""),
     "random": Style("#7F7F7F", "X"),
     "wgsef": Style(COLOURS[0], "o"),
+    "wgsef_dc": Style(COLOURS[6], "P"),
     "group_lasso": Style(COLOURS[1], "s"),
     "l1_filter": Style(COLOURS[2], "^"),
     "magnitude": Style(COLOURS[3], "D"),

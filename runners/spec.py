@@ -197,13 +197,18 @@ class TrialSpec(Strict):
 
 def explain(error: ValidationError, where: str) -> InputError:
     """Turn the first finding of a validation into one line: where, key path, value, and what is allowed."""
-    finding = error.errors()[0]
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in finding["loc"]).lstrip(".")
-    message = str(finding["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
+    finding, path = error.errors()[0], _path(error.errors()[0]["loc"])
+    # a value that may be of several types has a finding for each of them
+    messages = [str(e["msg"]).removeprefix("Value error, ") for e in error.errors() if _path(e["loc"]) == path]
+    message = " or ".join(m[0].lower() + m[1:] for m in dict.fromkeys(messages))
     if finding["type"] == "missing":
         return InputError(f"{where}: {path}: missing; a value is needed")
     return InputError(f"{where}: {path} = {_short(finding['input'])}: {message}" if path else f"{where}: {message}")
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    """Return key and indices; names behind the key are pydantic's, of the type that it tried."""
+    return str(place[0]) + "".join(f"[{p}]" for p in place[1:] if isinstance(p, int)) if place else ""
 
 
 def _short(value: object) -> str:

@@ -96,6 +96,12 @@ def test_wrong_arguments_are_named(make, words):
         make()
 
 
+def test_of_equal_scores_the_first_wins():
+    groups = Groups([family((0,), parameter=torch.ones(6, 1))])
+    mask = Budget.of(groups, 0.5).select([torch.tensor([0.0, 2, 1, 1, 1, torch.inf])])[0]
+    assert mask.tolist() == [False, True, True, False, False, True]
+
+
 def two_families(first=10, second=4):
     return Groups([family((0,), name=n, parameter=torch.ones(m, 2)) for n, m in (("a", first), ("b", second))])
 

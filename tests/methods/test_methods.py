@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from methods import REGISTRY
 from methods.envelope import optimality_gap, prox_factors
@@ -85,3 +87,42 @@ def test_random_draws_from_the_seed():
     assert torch.equal(method.scores()[0], first)
     assert not torch.equal(method.scores()[0], first)
     assert len(first.unique()) == 50
+
+
+def test_wgsef_dc_undoes_the_decay_of_the_plain_prox():
+    groups = groups_with([4.0, 3.0, 2.0, 1.0])
+    make("wgsef_dc", groups, lam=4.0, ramp=0.0).after_step(0.25, 1.0)  # c = 1
+    plain = [0.5, 4 / 9, 1 / 6, 0]  # golden vector of the prox: norms 2, 4/3, 1/3, 0
+    assert groups.norms()[0].tolist() == pytest.approx(
+        [t * min(1, 2 * s) for t, s in zip([4, 3, 2, 1], plain, strict=True)]
+    )
+
+
+def test_wgsef_dc_with_a_strong_lam_is_hard_thresholding():
+    groups = groups_with([4.0, 3.0, 2.0, 1.0])
+    make("wgsef_dc", groups, lam=100.0, ramp=0.0).after_step(1.0, 1.0)
+    assert groups.norms()[0].tolist() == [4.0, 3.0, 0.0, 0.0]
+
+
+@given(
+    norms=st.lists(st.sampled_from([0.5, 1.0, 1.0, 2.0]) | st.floats(1e-3, 1e3), min_size=12, max_size=12),
+    keep=st.sampled_from([0.05, 0.1, 0.25, 0.5]),
+    scope=st.sampled_from(["layer", "network"]),
+)
+def test_wgsef_dc_reaches_exactly_k_by_itself_whatever_the_norms(norms, keep, scope):
+    groups = groups_with(norms[:8], norms[8:])
+    method = make("wgsef_dc", groups, keep=keep, scope=scope)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(1, 21):
+        for family in groups:  # what an optimiser does: every group moves, zero ones come back
+            family.members[0][0].add_(0.05 * torch.randn(family.members[0][0].shape, generator=generator))
+        method.after_step(0.1, step / 20)
+    left = groups.nonzero()
+    assert (left if scope == "layer" else [sum(left)]) == method.budget.targets(groups)
+    assert min(left) >= 1
+
+
+def test_wgsef_dc_leaves_the_survivors_as_they_are():
+    groups = groups_with([4.0, 3.0, 2.0, 1.0])
+    make("wgsef_dc", groups).after_step(0.1, 1.0)
+    assert groups.norms()[0].tolist() == [4.0, 3.0, 0.0, 0.0]

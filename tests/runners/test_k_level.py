@@ -1,0 +1,25 @@
+"""The k-level, seen in whole trials: what a method that promises it has left before any projection."""
+
+import json
+
+import pytest
+
+from runners.executors import Setting, perform
+from runners.groupings import GROUPINGS
+from runners.store import Store
+
+
+@pytest.mark.parametrize("scope", ["layer", "network"])
+@pytest.mark.parametrize("grouping", GROUPINGS)
+@pytest.mark.parametrize(
+    "recipe", [{}, {"optimizer": "adamw", "lr": 1e-3, "schedule": "constant"}], ids=["sgd", "adamw"]
+)
+def test_wgsef_dc_reaches_its_k_without_tuning(tmp_path, make_spec, grouping, scope, recipe):
+    spec = make_spec("wgsef_dc", grouping=grouping, scope=scope, keep=0.1, recipe=recipe)
+    setting = Setting(tmp_path, "t", "cpu", 1)
+    assert [perform(setting, s, lambda news: None) for s in (spec.dense, spec)] == [None, None]
+    row = Store(tmp_path, "t").row(spec)
+    left = json.loads(row.groups_at_convergence)
+    assert (left if scope == "layer" else [sum(left)]) == json.loads(row.groups_target)
+    assert row.groups_kept == row.groups_at_convergence
+    assert row.projection_drop == 0
