@@ -134,6 +134,8 @@ def _in_processes(
         futures = {pool.submit(_perform_in_worker, setting, spec): spec for spec in specs}
         for future in as_completed(futures):
             yield futures[future], future.result()
+        # only here: a worker that was killed while it told its news holds the lock of the queue for ever
+        queue.put(None)
     except BrokenProcessPool:
         raise WorkerDied(
             "a worker process was killed (out of memory?); call again to go on, perhaps with --jobs 1"
@@ -143,7 +145,6 @@ def _in_processes(
         for process in multiprocessing.active_children():
             process.kill()
             process.join()
-        queue.put(None)
 
 
 def _forward(queue: Any, listen: Listener) -> None:
