@@ -167,9 +167,19 @@ class Budget:
         if self.scope == "layer":
             return [_top(s, k) for s, k in zip(scores, self.per_family, strict=True)]
         floors = [_top(s.flatten(), 1) for s in scores]
-        joined = torch.cat([s.flatten().double() for s in scores]).masked_fill(torch.cat(floors), torch.inf)
-        chosen = _top(joined, self.total).split([s.numel() for s in scores])
-        return [c.view_as(s) for c, s in zip(chosen, scores, strict=True)]
+        joined = join(scores).double().masked_fill(torch.cat(floors), torch.inf)
+        return split_like(_top(joined, self.total), scores)
+
+
+def join(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors over the groups of each family as one vector over those of the network."""
+    return torch.cat([t.flatten() for t in tensors])
+
+
+def split_like(joined: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Undo `join`: return views of a vector over all groups, shaped as these tensors."""
+    parts = joined.split([t.numel() for t in tensors])
+    return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]
 
 
 def _top(scores: Tensor, k: int) -> Tensor:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from methods.envelope import prox_factors
+from methods.groups import join, split_like
 from methods.proximal import Proximal
 
 
@@ -30,8 +28,4 @@ class WGSEF(Proximal):
             pairs = zip(norms, self.budget.per_family, strict=True)
             self.groups.scale_([prox_factors(n, k, strength) for n, k in pairs])
         else:
-            self.groups.scale_(self._over_network(norms, strength))
-
-    def _over_network(self, norms: list[Tensor], strength: float) -> list[Tensor]:
-        joined = prox_factors(torch.cat([n.flatten() for n in norms]), self.budget.total, strength)
-        return [f.view_as(n) for f, n in zip(joined.split([n.numel() for n in norms]), norms, strict=True)]
+            self.groups.scale_(split_like(prox_factors(join(norms), self.budget.total, strength), norms))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from methods.base import Fraction, Method, NonNegative, Start
 from methods.envelope import prox_factors
-from methods.groups import Budget, Groups
+from methods.groups import Budget, Groups, join, split_like
 from methods.proximal import ramp_up
 
 ANNEALED = 0.6  # the part of the phase over which `auto` brings the budget from m down to k
@@ -74,11 +73,10 @@ class WGSEFDC(Method):
         """Factors of the DC step with budget k + loose (m - k)."""
         if self.budget.scope == "layer":
             return [_debiased(n, k, c, loose) for n, k in zip(norms, self.budget.per_family, strict=True)]
-        joined = _debiased(torch.cat([n.flatten() for n in norms]), self.budget.total, c, loose)
-        factors = list(joined.split([n.numel() for n in norms]))
+        factors = split_like(_debiased(join(norms), self.budget.total, c, loose), norms)
         for factor, norm in zip(factors, norms, strict=True):
-            factor[norm.argmax()] = 1.0  # the floor: no family may lose its last group
-        return [f.view_as(n) for f, n in zip(factors, norms, strict=True)]
+            factor.view(-1)[norm.argmax()] = 1.0  # the floor: no family may lose its last group
+        return factors
 
 
 def _debiased(norms: Tensor, k: int, c: float, loose: float) -> Tensor:

@@ -57,7 +57,7 @@ def measure(setting: Setting, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         if not done:
             raise InputError(f"{store.root}: no trial of the suite is done here; run it first")
         try:
-            for spec in tqdm(done, unit="trial", disable=not done):
+            for spec in tqdm(done, unit="trial"):
                 measure_again(spec, Bench(store, torch.device(setting.device)))
         finally:
             table = store.collect(trials)

@@ -69,7 +69,8 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     budget = Budget.of(groups, spec.keep, spec.scope)
     method = METHODS[spec.method](groups, budget, **spec.all_hyperparameters)
 
-    epochs = [replace(e, nonzero_groups=groups.nonzero()) for e in epochs]
+    at_start = groups.nonzero()
+    epochs = [replace(e, nonzero_groups=at_start) for e in epochs]
     epochs += _sparsify(spec, bench, data, network, method)
     row.groups_at_convergence = json.dumps(groups.nonzero())
     masks = _project(row, data, network, method)
