@@ -146,11 +146,15 @@ def seeds(curves: list[Curve], column: str) -> str:
     return f"{text}, mean and 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
 
 
-def finish(panel: Panel, lines: list[str]) -> Figure:
-    """Put the setting and these lines above the axes and the legend below them, and make room for both."""
+def finish(panel: Panel, lines: list[str], subject: str | None = None) -> Figure:
+    """Put the setting and these lines above the axes and the legend below them, and make room for both.
+
+    subject: the first line, where it is not the setting and its usual grouping.
+    """
     grouping = majority(panel.setting.pruned, "grouping")
-    heading = [f"{panel.setting.title}, {grouping} groups", *lines]
-    wrapped = [part for line in heading for part in textwrap.wrap(line, 60)]
+    heading = [subject or f"{panel.setting.title}, {grouping} groups", *lines]
+    wide = int(60 * panel.figure.get_figwidth() / COLUMN_WIDTH)
+    wrapped = [part for line in heading for part in textwrap.wrap(line, wide)]
     title = panel.figure.suptitle("\n".join(wrapped), fontsize=7, linespacing=1.25)
     legend = _legend(panel)
     extra = sum(_inches(panel.figure, artist)[1] for artist in (title, legend))
@@ -165,6 +169,11 @@ def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
     for suffix, path in zip(formats, paths, strict=True):
         figure.savefig(path, format=suffix, metadata=METADATA[suffix])
     return paths
+
+
+def percent_bars(points: pd.DataFrame, column: str) -> list[list[float]]:
+    """Return how far the intervals of a fraction reach down and up in percent: nowhere from one seed."""
+    return _bars(points, column, 100)
 
 
 def _bars(points: pd.DataFrame, column: str, scale: float) -> list[list[float]]:
@@ -187,7 +196,8 @@ def _shifts(curves: list[Curve], x: str, scale: float) -> list[float]:
 def _legend(panel: Panel) -> Legend:
     """Return a legend below the axes in as many columns as fit the width of the figure."""
     handles = list(panel.handles.values())
-    for columns, width in ((3, 50), (2, 50), (2, 22), (1, 50)):
+    on_a_page = bool(panel.figure.get_figwidth() > COLUMN_WIDTH)
+    for columns, width in (*[(6, 50), (5, 50), (4, 50)] * on_a_page, (3, 50), (2, 50), (2, 22), (1, 50)):
         labels = ["\n".join(textwrap.wrap(label, width, subsequent_indent="  ")) for label in panel.handles]
         legend = panel.figure.legend(handles, labels, loc="outside lower center", ncols=columns)
         if columns == 1 or _inches(panel.figure, legend)[0] <= 0.97 * panel.figure.get_figwidth():

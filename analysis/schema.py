@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 PROTOCOL = 1
+MANY = 10**15  # more groups than any network has, and few enough to divide by
 
 
 class InputError(Exception):
@@ -60,7 +61,7 @@ def _status(text: str) -> str:
 
 def _counts(text: str) -> tuple[int, ...]:
     value = json.loads(text)
-    if not isinstance(value, list) or not all(type(n) is int for n in value):
+    if not isinstance(value, list) or not all(type(n) is int and 0 <= n <= MANY for n in value):
         raise ValueError(text)
     return tuple(value)
 
@@ -104,10 +105,11 @@ TRIALS: dict[str, Kind] = (
 )
 EPOCHS: dict[str, Kind] = (
     _columns(TEXT, "trial phase")
-    | _columns(WHOLE, "epoch nonzero_groups")
+    | _columns(WHOLE, "epoch")
+    | _columns(COUNTS, "nonzero_groups")
     | _columns(FRACTION, "val_top1")
     | _columns(LOSS, "train_loss")
-    | _columns(RATIO, "lam lr seconds")
+    | _columns(RATIO, "lam lr seconds regulariser")
 )
 LATENCY: dict[str, Kind] = (
     _columns(TEXT, "trial network backend device")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,18 @@ def pruned_series(setting: Setting, timing: bool = False) -> list[Series]:
     """Return the series of the pruning methods; with `timing`, trials of different devices stay apart."""
     rows = setting.pruned
     return _series(rows, IDENTITY + TIMING * timing, {c: majority(rows, c) for c in ("grouping", "scope")})
+
+
+def series_within(rows: pd.DataFrame, fixed: Sequence[str]) -> list[Series]:
+    """Return the series of rows that the columns `fixed` set apart: a panel or a block for each of their values.
+
+    A series goes on through the panels. Its label says nothing of `fixed`, nor of what a method has once in a panel.
+    """
+    apart = [column for column in ("method", *fixed) if column in rows]
+    rest = [column for column in IDENTITY if column in rows and column not in apart and column != "hyperparameters"]
+    counts = rows.groupby(apart, dropna=False)[rest].nunique(dropna=False) if rest else pd.DataFrame()
+    varying = [column for column in rest if (counts[column] > 1).any()]
+    return _series(rows, ["method", "hyperparameters", *varying], {})
 
 
 def dense_series(setting: Setting) -> list[Series]:

@@ -44,10 +44,18 @@ def over_seeds(rows: pd.DataFrame, column: str) -> Estimate:
 
 def by_keep(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """Return one row per keep, largest first, with COLUMN, COLUMN_half and COLUMN_n for each of the columns."""
+    return by(rows, "keep", columns).iloc[::-1].reset_index(drop=True)
+
+
+def by(rows: pd.DataFrame, key: str, columns: Iterable[str]) -> pd.DataFrame:
+    """Return one row per number in `key`, smallest first, with COLUMN, COLUMN_half and COLUMN_n for the columns."""
+    wanted = list(columns)
+    means = rows.groupby([key, "seed"])[[column for column in wanted if column in rows]].mean()
     summary = []
-    for keep, cell in sorted(rows.groupby("keep"), key=lambda pair: -float(str(pair[0]))):
-        line: dict[str, float] = {"keep": float(str(keep))}
-        for column in columns:
-            line[column], line[f"{column}_half"], line[f"{column}_n"] = over_seeds(cell, column)
+    for level, seeds in means.groupby(level=0):
+        line: dict[str, float] = {key: float(str(level))}
+        for column in wanted:
+            found = estimate(seeds.get(column, ()))
+            line[column], line[f"{column}_half"], line[f"{column}_n"] = found
         summary.append(line)
     return pd.DataFrame(summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.klevel import k_level
 from analysis.load import Setting
 from analysis.registry import entry
 from analysis.series import dense_series, devices, majority, pruned_series
@@ -32,21 +33,6 @@ def _row(keep: str, label: str, rows: pd.DataFrame) -> list[str]:
     speedup, compression = (over_seeds(rows, column) for column in ("speedup_b64", "compression"))
     numbers = [plus_minus(accuracy, 100), plus_minus(speedup), times(compression)]
     return [keep, label, str(accuracy.n), *numbers, k_level(rows)]
-
-
-def k_level(rows: pd.DataFrame) -> str:
-    """Return in how many trials training alone left exactly k groups, such as `2/3`; a dash where none tells."""
-    if "groups_at_convergence" not in rows or "groups_target" not in rows:
-        return NOTHING
-    told = rows.dropna(subset=["groups_at_convergence", "groups_target"])
-    pairs = zip(told["groups_at_convergence"], told["groups_target"], strict=True)
-    reached = [_reached(left, target) for left, target in pairs]
-    return f"{sum(reached)}/{len(reached)}" if reached else NOTHING
-
-
-def _reached(left: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Compare family by family, or the totals where the budget is one for the whole network."""
-    return left == target or (len(target) == 1 and sum(left) == target[0])
 
 
 def _caption(setting: Setting) -> str:

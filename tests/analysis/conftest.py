@@ -62,6 +62,17 @@ def suite(seeds=3, keeps=(0.5, 0.25, 0.1), **cells):
     return rows
 
 
+EPOCHS = ["trial", "phase", "epoch", "train_loss", "val_top1", "nonzero_groups", "lam", "lr", "seconds", "regulariser"]
+
+
+def epochs(row, left, phase="sparsify"):
+    """The rows of epochs.csv of one phase of a trial, with these numbers of groups left in its families."""
+    return [
+        {"trial": row["trial"], "phase": phase, "epoch": i, "nonzero_groups": json.dumps(counts), "lam": 0.1}
+        for i, counts in enumerate(left, start=1)
+    ]
+
+
 def write(folder: Path, rows, columns=COLUMNS, name="trials.csv"):
     """Write rows as a CSV of a results folder and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,5 +98,7 @@ def make():
         PRUNED = PRUNED
         trial = staticmethod(trial)
         suite = staticmethod(suite)
+        EPOCHS = EPOCHS
+        epochs = staticmethod(epochs)
 
     return Make

@@ -14,7 +14,7 @@ def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
     output = capsys.readouterr().out
     assert main([str(results), "--only", "speedup_vs_sparsity", "results"]) == 0
     assert first == {path: path.read_bytes() for path in results.glob("*/*")}
-    assert len(first) == 3 * 2 + 2 * 2
+    assert len(first) == 3 * 2 + 3 * 2  # figures as PNG and PDF, tables as Markdown and LaTeX
     assert all(path.name.split(".")[1:3] == ["lenet5_caffe", "digits"] for path in first)
     assert all(path.name in output for path in first)
     assert "| 0.5  | group_lasso         |   3 | 91.00 ± 2.48 |" in output
@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written(folder, make, capsys):
     ("arguments", "expected"),
     [
         ([], "required: RESULTS_DIR"),
-        (["x", "--only", "pie"], "--only 'pie' is unknown; there are accuracy_vs_sparsity"),
+        (["x", "--only", "pie"], "--only 'pie' is unknown; there are accuracy_vs_lam, accuracy_vs_sparsity"),
         (["x", "--format", "gif"], "--format 'gif' is unknown; there are png, pdf"),
         (["x", "--fromat"], "unrecognized arguments: --fromat"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from analysis import figures
 from analysis.load import load
-from analysis.registry import discover
+from analysis.registry import Skip, discover
 from analysis.style import paper
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -19,7 +19,10 @@ SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
 def test_every_label_lies_inside_the_figure(suite, figure):
     for setting in load(RESULTS / suite).settings():
         with paper():
-            drawn = figure(setting)
+            try:
+                drawn = figure(setting)
+            except Skip:
+                continue
             drawn.savefig(
                 io.BytesIO(), dpi=drawn.dpi
             )  # one draw, as in the file: a second one would heal a layout that lags behind

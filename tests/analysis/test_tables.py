@@ -1,10 +1,13 @@
 import pytest
 
+from analysis.klevel import k_level
 from analysis.load import REQUIRED, load
+from analysis.registry import Skip
 from analysis.statistics import Estimate
 from analysis.table import NOTHING, TIMES, Table, escape, latex, markdown, plus_minus, times
 from analysis.tables.accuracy import accuracy
-from analysis.tables.results import k_level, results
+from analysis.tables.k_level import k_level as k_level_table
+from analysis.tables.results import results
 
 
 @pytest.fixture
@@ -62,6 +65,9 @@ def test_failed_trials_are_left_out_and_counted(table, make):
         ("[12, 23]", "[10, 25]", "0/1"),
         ("[12, 23]", "[35]", "1/1"),
         ("[12, 24]", "[35]", "0/1"),
+        ("[0, 35]", "[35]", "0/1"),  # the projection would bring a group of the empty family back
+        ("[35]", "[35]", "1/1"),
+        ("[]", "[]", "0/1"),
         ("", "[35]", NOTHING),
     ],
 )
@@ -91,3 +97,38 @@ def test_latex_is_escaped_and_ruled():
     assert "\\caption{50 \\% of a\\_b.}\n\\label{tab:results.a-b}\n\\begin{tabular}{lr}" in text
     assert "l1\\_filter & 1 $\\pm$ 2 \\\\\n\\midrule\nc & 3 \\\\\n\\bottomrule" in text
     assert escape("a\\b_{c}") == "a\\textbackslash{}b\\_\\{c\\}"
+
+
+def test_the_k_level_table_by_hand(table, make):
+    left = ("[10, 25]", "[10, 25]", "[11, 25]")
+    drops = (0.0, -0.004, 0.125)
+    rows = [
+        row | {"groups_at_convergence": counts, "projection_drop": drop, "start": "scratch"}
+        for row, counts, drop in zip(three(make), left, drops, strict=True)
+    ]
+    rows += [make.trial("random", sparsify_epochs=0, test_top1=0.5, projection_drop=-0.00001), make.trial("dense")]
+    found = table(k_level_table, rows)
+    assert found.headings[:4] == ["keep", "method", "epochs", "start"]
+    assert found.headings[4:] == ["trials", "k-level", "largest drop", "median top-1", "mean top-1"]
+    assert found.rows == [
+        ["0.5", "wgsef", "8", "scratch", "3", "2/3", "12.50", "92.00", "92.00 ± 4.97"],
+        ["", "random", "0", "dense", "1", "0/1", "0.00", "50.00", "50.00"],
+    ]
+    assert found.caption.startswith("lenet5_caffe on digits, filter groups, layer scope. k-level:")
+
+
+def test_the_k_level_table_sets_experiments_apart(table, make):
+    rows = [make.trial(scope=scope, keep=keep) for scope in ("layer", "network") for keep in (0.1, 0.5)]
+    rows += [make.trial(keep=0.5, scope="layer", hyperparameters='{"lam": 1}', trial="x", groups_at_convergence="")]
+    found = table(k_level_table, rows)
+    words = [row[:3] for row in found.rows]
+    assert words == [
+        ["0.5", "wgsef", "layer"],
+        ["", "wgsef", "network"],
+        ["", "wgsef (lam=1)", "layer"],
+        ["0.1", "wgsef", "layer"],
+        ["", "wgsef", "network"],
+    ]
+    assert found.rows[2][3:6] == ["1", NOTHING, NOTHING]
+    with pytest.raises(Skip, match="has no pruned trial"):
+        table(k_level_table, [make.trial("dense")])

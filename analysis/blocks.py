@@ -1,0 +1,68 @@
+"""Rows of a table by experiment: a block for each keep, and a column for whatever sets the experiments apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.load import Setting
+from analysis.series import series_within
+
+COLUMNS = {"grouping": "grouping", "scope": "scope", "sparsify_epochs": "epochs", "start": "start"}
+ALIKE = {"grouping": "{} groups", "scope": "{} scope", "sparsify_epochs": "{:g} sparsify epochs", "start": "from {}"}
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """headings: of the words; blocks: for each row its words and its trials; shared: what all rows have in common."""
+
+    headings: list[str]
+    blocks: list[list[tuple[list[str], pd.DataFrame]]]
+    shared: str
+
+
+def experiments(rows: pd.DataFrame) -> Experiments:
+    """Cut trials into experiments: keep, method, and those of COLUMNS that differ."""
+    present = [column for column in COLUMNS if column in rows]
+    apart = [column for column in present if rows[column].nunique(dropna=False) > 1]
+    same = [ALIKE[column].format(rows[column].iloc[0]) for column in present if _told_once(rows[column])]
+    blocks = []
+    for keep in sorted(rows["keep"].unique(), reverse=True):
+        here = rows[rows["keep"] == keep]
+        block = [
+            ([f"{keep:g}", label, *(_word(part.iloc[0][column]) for column in apart)], part)
+            for label, parts in _parts(here, rows, apart)
+            for part in parts
+        ]
+        blocks.append(block)
+    return Experiments(["keep", "method", *(COLUMNS[column] for column in apart)], blocks, ", ".join(same))
+
+
+def keep_once(blocks: list[list[list[str]]]) -> list[list[list[str]]]:
+    """Return the blocks that have rows, with the keep, the first cell, in their first row alone."""
+    return [[row if i == 0 else ["", *row[1:]] for i, row in enumerate(block)] for block in blocks if block]
+
+
+def _told_once(column: pd.Series) -> bool:
+    return column.nunique(dropna=False) == 1 and bool(column.notna().all())
+
+
+def _parts(here: pd.DataFrame, rows: pd.DataFrame, apart: list[str]) -> list[tuple[str, list[pd.DataFrame]]]:
+    """Return the label of each series and its trials of one keep, cut by the columns that differ."""
+    found = []
+    for series in series_within(rows, (*COLUMNS, "keep")):
+        mine = series.rows[series.rows["trial"].isin(here["trial"])]
+        found.append((series.label, [part for _, part in mine.groupby(apart, dropna=False)] if apart else [mine]))
+    return [(label, [part for part in parts if len(part)]) for label, parts in found]
+
+
+def caption(setting: Setting, found: Experiments, *lines: str) -> str:
+    """Return the setting, what all rows share, these lines, and which trials failed."""
+    subject = f"{setting.title}, {found.shared}." if found.shared else f"{setting.title}."
+    return " ".join(line for line in (subject, *lines, setting.incomplete) if line)
+
+
+def _word(value: Any) -> str:
+    return "unknown" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,113 @@
+"""What tuning is worth: accuracy over the strength of the regulariser, and what auto gets without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from analysis.klevel import count
+from analysis.load import Setting
+from analysis.marks import explain, fill, look
+from analysis.multiples import APART, Cell, cells, multiples, shared
+from analysis.plotting import Curve, Panel, finish, percent_bars, seeds
+from analysis.registry import Skip, entry
+from analysis.series import Series, series_within
+from analysis.statistics import by, over_seeds
+from analysis.strength import with_strength
+from analysis.style import LINES, Style, styles
+
+FEWEST = 3  # strengths that make a curve
+DECADES = 99  # a range of x with two powers of ten or three as ticks
+AUTO_LINE = (0, (1, 1))
+
+
+@entry("test_top1", "hyperparameters", "groups_target", "groups_at_convergence")
+def accuracy_vs_lam(setting: Setting) -> Figure:
+    """Test accuracy against the fixed strength lam, with lam = auto as a line; filled marks reached exactly k.
+
+    A panel for each keep and experiment in which some method has three strengths or more.
+    """
+    rows = with_strength(setting.pruned)
+    everything = series_within(rows, (*APART, "keep"))
+    panels = [cell for cell in cells(rows) if any(_curve(series, cell) is not None for series in everything)]
+    if not panels:
+        raise Skip(f"no method of {setting.title} has {FEWEST} values of lam under otherwise equal conditions")
+    plot, axes = multiples(setting, panels, "Strength lam", "Test top-1 accuracy (%)")
+    house = styles(setting.results.methods)
+    drawn: list[Curve] = []
+    fills: set[str | None] = set()
+    for places, cell in zip(axes, panels, strict=True):
+        here = [curve for curve in (_curve(series, cell) for series in everything) if curve is not None]
+        drawn += here
+        for curve in here:
+            fills |= _draw(plot, places, curve, house[curve.series.method])
+        for series in everything:
+            fills |= _draw_auto(plot, places, series, cell.holds(series.rows), house[series.method])
+        _axis(places, sorted({lam for curve in here for lam in curve.points["lam"]}))
+    explain(plot, fills)
+    lines = [seeds(drawn, "test_top1"), _zero(everything, panels)]
+    return finish(plot, [line for line in lines if line], f"{setting.title}: {shared(panels)}")
+
+
+def _curve(series: Series, cell: Cell) -> Curve | None:
+    """Return accuracy over the strengths in a cell that a logarithmic axis can show, or None where they are few."""
+    rows = cell.holds(series.rows)
+    points = by(rows[rows["lam"] > 0], "lam", ["test_top1"])
+    if len(points) < FEWEST:
+        return None
+    return Curve(Series(series.method, series.label, series.variant, rows), points)
+
+
+def _draw(plot: Panel, axes: Axes, curve: Curve, style: Style) -> set[str | None]:
+    """Draw one curve with its intervals; return how its marks are filled."""
+    line = LINES[curve.series.variant % len(LINES)]
+    x, y = curve.points["lam"], 100 * curve.points["test_top1"]
+    axes.errorbar(
+        x, y, yerr=percent_bars(curve.points, "test_top1"), color=style.colour, linestyle=line,
+        elinewidth=0.7, capsize=1.5, capthick=0.7, zorder=3,
+    )  # fmt: skip
+    rows = curve.series.rows
+    fills = [fill(count(rows[rows["lam"] == lam])) for lam in x]
+    for lam, accuracy, filled in zip(x, y, fills, strict=True):
+        axes.plot([lam], [accuracy], zorder=4, **look(style, filled))
+    handle = Line2D([], [], color=style.colour, marker=style.mark, linestyle=line, markeredgewidth=0.8)
+    plot.handles.setdefault(curve.series.label, handle)
+    return set(fills)
+
+
+def _draw_auto(plot: Panel, axes: Axes, series: Series, rows: pd.DataFrame, style: Style) -> set[str | None]:
+    """Draw the accuracy of auto as a line with its mark at the right end, and its interval as a band."""
+    auto = rows[rows["auto"]]
+    if auto.empty:
+        return set()
+    mean, half, n = over_seeds(auto, "test_top1")
+    look_line: dict[str, Any] = {"color": style.colour, "linestyle": AUTO_LINE, "linewidth": 1.0}
+    axes.axhline(100 * mean, zorder=2, **look_line)
+    if n > 1:
+        low, high = max(0.0, 100 * (mean - half)), min(100.0, 100 * (mean + half))
+        axes.axhspan(low, high, color=style.colour, alpha=0.1, linewidth=0, zorder=0)
+    filled = fill(count(auto))
+    at_the_edge = axes.get_yaxis_transform()
+    axes.plot([1], [100 * mean], transform=at_the_edge, clip_on=False, zorder=5, **look(style, filled))
+    plot.handles.setdefault(f"{series.label}, lam auto", Line2D([], [], marker=style.mark, **look_line))
+    return {filled}
+
+
+def _axis(axes: Axes, lams: list[float]) -> None:
+    """Make x logarithmic, with ticks at the powers of ten, or at the strengths where they span less than two."""
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    if lams[-1] / lams[0] < DECADES:
+        axes.set_xticks(lams)
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
+def _zero(everything: list[Series], panels: list[Cell]) -> str:
+    rows = pd.concat([cell.holds(series.rows) for cell in panels for series in everything])
+    methods = sorted(rows["method"][rows["lam"] == 0].unique())
+    return f"lam 0 has no place on this axis: {', '.join(methods)}" if methods else ""

@@ -1,0 +1,79 @@
+"""What auto loses against the best of the strengths that were tried."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.blocks import caption, experiments, keep_once
+from analysis.klevel import count, k_level
+from analysis.load import Setting
+from analysis.registry import Skip, entry
+from analysis.statistics import Estimate, by, estimate, over_seeds
+from analysis.strength import with_strength
+from analysis.table import NOTHING, Table, plus_minus
+
+NUMBERS = ["best lam", "its top-1", "auto top-1", "difference", "seeds", "lams at k", "auto at k"]
+
+
+@entry("test_top1", "val_top1", "hyperparameters")
+def lam_auto(setting: Setting) -> Table:
+    """The best fixed strength on validation against lam = auto: accuracy, difference, and who reached the k-level."""
+    rows = with_strength(setting.pruned)
+    found = experiments(rows)
+    lines = [[(words, _numbers(part)) for words, part in block] for block in found.blocks]
+    blocks = keep_once([[[*words, *numbers] for words, numbers in block if numbers] for block in lines])
+    if not blocks:
+        raise Skip(f"no method of {setting.title} has both a fixed lam and auto under otherwise equal conditions")
+    text = caption(
+        setting,
+        found,
+        "Best lam: of the fixed ones, by mean validation top-1; the smaller of equals. Test top-1 in %.",
+        "Difference: auto - best lam in points, over the seeds that both have, ± half-width of the 95 % t-interval; "
+        "without such a seed, of the means.",
+        "At k: fixed lams (in every seed), and trials of auto, that had exactly k groups left before projection.",
+    )
+    return Table(text, [*found.headings, *NUMBERS], blocks, text_columns=len(found.headings))
+
+
+def _numbers(rows: pd.DataFrame) -> list[str]:
+    """Return the cells of one experiment; nothing where it has not both kinds of trials."""
+    fixed, auto = rows[rows["lam"].notna() & rows["val_top1"].notna()], rows[rows["auto"]]
+    if fixed.empty or auto.empty:
+        return []
+    best = best_lam(fixed)
+    chosen = fixed[fixed["lam"] == best]
+    difference = paired(auto, chosen)
+    counts = [count(part) for _, part in rows[rows["lam"].notna()].groupby("lam")]
+    told = [one for one in counts if one.told]
+    return [
+        f"{best:g}",
+        plus_minus(over_seeds(chosen, "test_top1"), 100),
+        plus_minus(over_seeds(auto, "test_top1"), 100),
+        _signed(difference),
+        str(difference.n) if difference.n else NOTHING,
+        f"{sum(one.reached == one.told for one in told)}/{len(told)}" if told else NOTHING,
+        k_level(auto),
+    ]
+
+
+def best_lam(fixed: pd.DataFrame) -> float:
+    """Return the strength with the highest validation accuracy, mean over seeds; of equals the smallest."""
+    points = by(fixed, "lam", ["val_top1"])
+    means = points["val_top1"].round(12)  # sums in another order are no difference
+    return float(points["lam"][means == means.max()].iloc[0])
+
+
+def paired(left: pd.DataFrame, right: pd.DataFrame) -> Estimate:
+    """Return left - right in test accuracy over their common seeds; of the means, with n = 0, where there are none."""
+    one, other = (rows.groupby("seed")["test_top1"].mean() for rows in (left, right))
+    differences = (one - other).dropna()
+    if len(differences):
+        return estimate(differences)
+    return Estimate(float(one.mean() - other.mean()), float("nan"), 0)
+
+
+def _signed(value: Estimate) -> str:
+    text = plus_minus(Estimate(value.mean + 0.0, value.half_width, value.n), 100)
+    if round(100 * value.mean, 2) == 0:
+        return text.removeprefix("-")
+    return text if text.startswith("-") else f"+{text}"
