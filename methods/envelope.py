@@ -23,6 +23,7 @@ the device: a problem with an argument that is negative, NaN or infinite gives N
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from functools import partial
@@ -98,15 +99,17 @@ def prox_factors(norms: Tensor, k: float | Tensor, lam: float | Tensor, weights:
     beta = _ranked(key, p)
     build = partial(_prox_ramps, p.lam, torch.where(beta > 0, beta, 1.0))
     if p.long():
-        count = sum(int(key(*part).count_nonzero()) for part in search.chunks(p.norms, p.weights))
-        return _long_factors(p, search.Source(build, p.norms, p.weights), _trivial(p, count))
+        counts = (int(key(*part).count_nonzero()) for part in search.chunks(p.norms, p.weights))
+        # the count only grows, so the first one that is not trivial decides
+        few = all(bool(_trivial(p, count)) for count in itertools.accumulate(counts))
+        return _long_factors(p, search.Source(build, p.norms, p.weights), few)
     ramps = build(p.norms, p.weights)
     trivial = _trivial(p, (ramps.entry < search.NEVER).sum(-1, keepdim=True))
     x = search.root(ramps, p.k).x.masked_fill(trivial, 0.0)
     return p.finish(_factors(p, ramps.heights(x), trivial))
 
 
-def _long_factors(p: _Problem, source: search.Source, trivial: Tensor) -> Tensor:
+def _long_factors(p: _Problem, source: search.Source, trivial: bool) -> Tensor:
     """`prox_factors` of one long vector, a chunk at a time."""
     x = torch.zeros_like(p.k) if trivial else search.large_root(source, p.k).x
     result, start = torch.empty_like(p.norms), 0
@@ -231,11 +234,11 @@ def _trivial(p: _Problem, count: Tensor | int) -> Tensor:
     return (count <= p.k) | (p.k == 0)
 
 
-def _factors(p: _Problem, heights: Tensor, trivial: Tensor) -> Tensor:
+def _factors(p: _Problem, heights: Tensor, trivial: Tensor | bool) -> Tensor:
     """s_j = u_j / (u_j + c_j) with the special cases of `prox_factors`."""
     c = p.lam * p.weights
     u = torch.maximum(heights, ((c == 0) | trivial).to(torch.float64))
-    return (u / (u + c)).mul_((p.norms > 0) & (p.k > 0))
+    return u.div_(u + c).mul_((p.norms > 0) & (p.k > 0))
 
 
 def _problem(norms: Tensor, k: float | Tensor, weights: Tensor | None = None, lam: float | Tensor = 1.0) -> _Problem:

@@ -24,8 +24,11 @@ import torch
 from torch import Tensor
 
 NEVER = 1e290  # the entry of a group that takes no part; finite, so that sums and products with it are
-LARGE = 1 << 16  # from this many groups on, eliminating is faster than sorting
-CHUNK = 1 << 15  # groups worked on at once: the temporaries stay in the cache
+LARGE = 1 << 14  # from this many groups on, eliminating is faster than sorting
+# Groups worked on at once. The temporaries stay in the cache, and from 1 << 15 on torch would divide every operation
+# among threads that are waited for, which costs more than it gains, and very much more on a machine that is busy. The
+# same goes for BLAS and for indexing with a tensor at any size, hence no `dot`, and index_select.
+CHUNK = (1 << 15) - 64
 
 
 class Ramps(NamedTuple):
@@ -104,9 +107,9 @@ def root(ramps: Ramps, k: Tensor, rest: Rest | None = None) -> Root:
 def _piece(ramps: Ramps, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor, Tensor]:
     """Neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1)."""
     shape = k.shape
-    ends = rest.upper.expand(shape)
-    points = torch.cat([ramps.entry.expand(*shape[:-1], -1), ramps.full.expand(*shape[:-1], -1), ends], -1)
-    points = points.clamp(rest.lower, rest.upper).sort(-1).values
+    points = torch.cat([ramps.entry, ramps.full, rest.upper.expand(*ramps.entry.shape[:-1], 1)], -1)
+    # sorted once where several k ask for roots of the same ramps
+    points = points.clamp_(rest.lower, rest.upper).sort(-1).values.expand(*shape[:-1], -1)
     count = points.shape[-1]
     first = torch.zeros(shape, dtype=torch.long, device=points.device)
     last = torch.full_like(first, count)  # the smallest index known to reach k
@@ -145,8 +148,7 @@ class Source(NamedTuple):
 
     def sample(self, size: int) -> Ramps:
         """The ramps of `size` groups drawn with replacement, always the same ones."""
-        index = sample_index(len(self.norms), size)
-        return self.build(self.norms[index], self.weights if len(self.weights) == 1 else self.weights[index])
+        return self.build(*_drawn(self.norms, self.weights, size))
 
 
 def chunks(norms: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -159,6 +161,12 @@ def chunks(norms: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 def sample_index(population: int, size: int) -> Tensor:
     """Indices drawn with a fixed seed of their own: results repeat, the global generator is left alone."""
     return torch.randint(population, (size,), generator=torch.Generator().manual_seed(0))
+
+
+def _drawn(norms: Tensor, weights: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Both vectors at the places of a sample; weights of length 1 stay as they are."""
+    index = sample_index(len(norms), size)
+    return norms.index_select(0, index), weights if len(weights) == 1 else weights.index_select(0, index)
 
 
 def large_root(source: Source, k: Tensor) -> Root:
@@ -188,11 +196,11 @@ def _eliminate(source: Source, k: Tensor, rest: Rest) -> tuple[Source, Rest]:
         # full > upper, strictly: a group that is just full at upper must be able to count as exactly 1.
         rising = (ramps.entry <= lower) & (ramps.full > upper)
         keep = (full | rising | (ramps.entry >= upper)).logical_not_().nonzero().squeeze(-1)
-        kept.append((ramps.entry[keep], ramps.slope[keep]))
+        kept.append((ramps.entry.index_select(0, keep), ramps.slope.index_select(0, keep)))
         ones += int(full.count_nonzero())
         slopes = ramps.slope * rising
         slope.append(slopes.sum().item())
-        offset.append(slopes.dot(ramps.entry).item())
+        offset.append(slopes.mul_(ramps.entry).sum().item())
     entries, slopes_kept = zip(*kept, strict=True)
     sums = rest.ones + ones, rest.slope + math.fsum(slope), rest.offset + math.fsum(offset)
     return Source(Ramps.of, torch.cat(entries), torch.cat(slopes_kept)), Rest(*sums, lower, upper)
@@ -216,7 +224,7 @@ def _pivots(source: Source, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor]:
 
 def sample_size(population: int) -> int:
     """Large enough that few groups stay in the bracket, small enough that sorting the sample is cheap."""
-    return int(2 * population**0.6)
+    return min(int(2 * population**0.6), CHUNK // 2)  # _pivots solves two problems of this size
 
 
 def ranked(keys: Tensor, rank: Tensor) -> Tensor:
@@ -231,8 +239,7 @@ def large_ranked(key: Callable[[Tensor, Tensor], Tensor], norms: Tensor, weights
     and counts what lies above.
     """
     size = sample_size(len(norms))
-    index = sample_index(len(norms), size)
-    sample = key(norms[index], weights if len(weights) == 1 else weights[index]).sort(descending=True).values
+    sample = key(*_drawn(norms, weights, size)).sort(descending=True).values
     position, error = rank * size / len(norms), 2 * math.sqrt(size)
     high = sample[int(position - error)] if position > error else sample.new_full((), math.inf)
     low = sample[math.ceil(position + error)] if position + error < size - 1 else sample.new_zeros(())
@@ -240,7 +247,7 @@ def large_ranked(key: Callable[[Tensor, Tensor], Tensor], norms: Tensor, weights
     for part in chunks(norms, weights):
         keys = key(*part)
         above += int((keys > high).count_nonzero())
-        kept.append(keys[((keys >= low) & (keys <= high)).nonzero().squeeze(-1)])
+        kept.append(keys.index_select(0, ((keys >= low) & (keys <= high)).nonzero().squeeze(-1)))
     inside = torch.cat(kept)
     if 1 <= rank - above <= len(inside):
         return inside.kthvalue(len(inside) - (rank - above) + 1).values.reshape(1)

@@ -15,6 +15,11 @@ from torch import Tensor
 
 Scope = Literal["layer", "network"]
 
+# Values worked on at once. They stay in the cache, and from 1 << 15 on torch would divide every operation
+# among threads that are waited for, which costs more than it gains, and very much more on a machine that is busy.
+PART = (1 << 15) - 64
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers as wide as a float, by bytes
+
 
 @dataclass(frozen=True)
 class Family:
@@ -57,19 +62,33 @@ class Family:
 
     @torch.no_grad()
     def norms(self, p: int = 2) -> Tensor:
-        """p-norm of each group, shape `shape`, float64 whatever the dtype of the parameters."""
-        powers = [_grouped(v, dims).double().abs().pow(p).sum(1) for v, dims in self.members]
-        return torch.stack(powers).sum(0).pow(1 / p).view(self.shape)
+        """p-norm of each group for p = 1 or 2, shape `shape`, float64 whatever the dtype of the parameters.
+
+        Powers are summed in float64, where the squares of all finite float32 values are in range (of float64
+        parameters, norms within 1e-150 to 1e150). What is not finite stays so.
+        """
+        if len(self.members) == 1 and self.members[0][0].numel() == self.size:  # the norm of one element
+            parameter, dims = self.members[0]
+            return _grouped(parameter.abs(), dims).double().view(self.shape)
+        powers = torch.stack([_grouped(_power_sums(v, dims, p), dims) for v, dims in self.members]).sum(0)
+        return (powers.sqrt_() if p == 2 else powers).view(self.shape)
 
     @torch.no_grad()
     def scale_(self, factors: Tensor) -> None:
         """Multiply group j by factors[j] in place. A factor of 0 gives exact zeros, also where a value is not finite.
 
-        factors: shape `shape`, any floating dtype or bool.
+        factors: shape `shape`, any floating dtype or bool; rounded to the dtype of each parameter first.
         """
         for parameter, dims in self.members:
             spread = _spread(factors, parameter, dims)
-            parameter.mul_(spread).masked_fill_(spread == 0, 0)
+            # As bits: unlike a product this clears inf and NaN, and unlike masked_fill_ it is as fast as a product.
+            bits = _BITS[parameter.element_size()]
+            kept = (spread != 0).to(bits).neg_()  # all bits or none
+            parts = (_split(t.expand_as(parameter), parameter) for t in (parameter, spread, kept))
+            for part, factor, mask in zip(*parts, strict=True):
+                if factors.dtype != torch.bool:
+                    part.mul_(factor)
+                part.view(bits).bitwise_and_(mask)
 
     @torch.no_grad()
     def nonzero(self) -> int:
@@ -165,10 +184,10 @@ class Budget:
         if any(bool(s.isnan().any()) for s in scores):
             raise ValueError("scores hold NaN: the network diverged")
         if self.scope == "layer":
-            return [_top(s, k) for s, k in zip(scores, self.per_family, strict=True)]
-        floors = [_top(s.flatten(), 1) for s in scores]
+            return [top(s, k) for s, k in zip(scores, self.per_family, strict=True)]
+        floors = [top(s.flatten(), 1) for s in scores]
         joined = join(scores).double().masked_fill(torch.cat(floors), torch.inf)
-        return split_like(_top(joined, self.total), scores)
+        return split_like(top(joined, self.total), scores)
 
 
 def join(tensors: Sequence[Tensor]) -> Tensor:
@@ -182,8 +201,11 @@ def split_like(joined: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]
 
 
-def _top(scores: Tensor, k: int) -> Tensor:
-    """Mask of the k highest scores along the last dim, in linear time; of equal ones the first, on every machine."""
+def top(scores: Tensor, k: int) -> Tensor:
+    """Mask (bool) of the k highest scores along the last dim, k in 1..m, in linear time.
+
+    Of equal scores the first ones are taken, on every machine.
+    """
     lowest = scores.kthvalue(scores.shape[-1] - k + 1, dim=-1, keepdim=True).values
     above, level = scores > lowest, scores == lowest
     room = k - above.sum(-1, keepdim=True)
@@ -192,6 +214,44 @@ def _top(scores: Tensor, k: int) -> Tensor:
 
 def _count(parameter: Tensor, dims: tuple[int, ...]) -> int:
     return int(torch.Size([parameter.shape[d] for d in dims]).numel())
+
+
+def _power_sums(values: Tensor, dims: tuple[int, ...], p: int) -> Tensor:
+    """Sums in float64 of |value|^p, p = 1 or 2, over the dims not in `dims`, which stay with length 1.
+
+    On the CPU a part at a time: a float64 copy of a whole weight would cost more than the sums. Accelerators convert
+    while they read.
+    """
+    rest = [d for d in range(values.dim()) if d not in dims]
+    if not rest:
+        return _powers(values, p)
+    if values.device.type != "cpu":
+        norms = torch.linalg.vector_norm(values, p, rest, keepdim=True, dtype=torch.float64)
+        return _powers(norms, p)
+    sums = [_powers(part, p).sum(rest, keepdim=True) for part in _split(values, values)]
+    outermost = _outermost(values)
+    return torch.stack(sums).sum(0) if outermost in rest else torch.cat(sums, outermost)
+
+
+def _split(values: Tensor, like: Tensor) -> Sequence[Tensor]:
+    """Parts of about PART values of a tensor shaped like another, cut where that one is outermost in memory.
+
+    One part on accelerators, where starting an operation costs more than what stays in a cache saves.
+    """
+    if like.dim() == 0 or like.device.type != "cpu":
+        return [values]
+    outermost = _outermost(like)
+    step = max(1, PART * like.shape[outermost] // max(1, like.numel()))
+    return torch.split(values, step, outermost)
+
+
+def _outermost(values: Tensor) -> int:
+    return max(range(values.dim()), key=values.stride)
+
+
+def _powers(values: Tensor, p: int) -> Tensor:
+    copy = values.to(torch.float64, copy=True)
+    return copy.square_() if p == 2 else copy.abs_()
 
 
 def _grouped(values: Tensor, dims: tuple[int, ...]) -> Tensor:

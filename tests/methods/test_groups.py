@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from methods import groups as module
 from methods.groups import Budget, Family, Groups
 
 WEIGHT = torch.arange(24.0).reshape(2, 3, 2, 2) - 7
@@ -61,10 +62,73 @@ def test_norms_are_float64_and_see_what_float32_squares_lose():
     assert family((0,), parameter=torch.full((2, 3), 1e-30)).norms().tolist() == pytest.approx([3**0.5 * 1e-30] * 2)
 
 
-def test_zero_factor_gives_exact_zero_even_of_infinity():
-    weight = torch.tensor([[float("inf")], [-2.0]])
-    Family("f", [(weight, (0,))]).scale_(torch.tensor([0.0, 0.0]))
-    assert weight.flatten().tolist() == [0.0, 0.0]
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+ALL_DIMS = [(0,), (1,), (1, 2, 3), (0, 1), (2, 3), (3, 1), (0, 1, 2, 3), (2, 0, 3, 1), ()]
+
+
+@pytest.mark.parametrize("part", [1, 5, 1 << 15])
+@pytest.mark.parametrize("dims", ALL_DIMS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_norms_and_scaling_in_every_layout_and_dtype(dims, layout, dtype, part, monkeypatch):
+    monkeypatch.setattr(module, "PART", part)
+    weight = WEIGHT.to(dtype, copy=True).to(memory_format=layout)
+    f = family(dims, parameter=weight)
+    places = list(slices(WEIGHT, dims)) if dims else [...]
+    for p in (1, 2):
+        expected = torch.stack([WEIGHT[s].double().norm(p) for s in places])
+        torch.testing.assert_close(f.norms(p), expected, rtol=1e-14, atol=0)
+    factors = torch.arange(f.size) % 3 / 2  # 0, 1/2 and 1 lose nothing in any dtype
+    f.scale_(factors)
+    for s, factor in zip(places, factors.tolist(), strict=True):
+        assert torch.equal(weight[s], (WEIGHT[s] * factor).to(dtype))
+    assert f.nonzero() == int((f.norms() > 0).sum())
+
+
+@pytest.mark.parametrize("value", [1e-30, 1e-44, 1e30, 3e38, 0.0])
+@pytest.mark.parametrize("dims", [(0,), (1,), (0, 1)])
+def test_norms_of_float32_at_the_ends_of_its_range(value, dims):
+    f = family(dims, parameter=torch.full((2, 3), value))
+    exact = torch.full((2, 3), value).double().norm(dim=[d for d in (0, 1) if d not in dims] or None)
+    expected = exact if dims != (0, 1) else torch.full((6,), value).double()
+    torch.testing.assert_close(f.norms(), expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("bad", [torch.inf, -torch.inf, torch.nan])
+@pytest.mark.parametrize("dims", [(0,), (0, 1)])
+@pytest.mark.parametrize("p", [1, 2])
+def test_norms_pass_on_what_is_not_finite(bad, dims, p):
+    weight = torch.ones(3, 2)
+    weight[1, 1] = bad
+    norms = family(dims, parameter=weight).norms(p)
+    assert norms.isfinite().sum() == len(norms) - 1
+    assert norms[len(norms) // 2].isnan().item() == (bad != bad)
+
+
+def test_norms_leave_the_parameters_alone():
+    weight = -torch.ones(4, 2, dtype=torch.float64)
+    for dims in ((0,), (0, 1), ()):
+        family(dims, parameter=weight).norms(1)
+        family(dims, parameter=weight).norms(2)
+    assert torch.equal(weight, -torch.ones(4, 2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("factor_dtype", [torch.float64, torch.float32, torch.float16, torch.bool])
+def test_zero_factor_gives_exact_zero_even_of_what_is_not_finite(dtype, factor_dtype):
+    weight = torch.tensor([[torch.inf, 1.0], [torch.nan, -torch.inf], [-2.0, 0.0], [torch.nan, 3.0]], dtype=dtype)
+    Family("f", [(weight, (0,))]).scale_(torch.tensor([0, 0, 0, 1]).to(factor_dtype))
+    assert weight[:3].tolist() == [[0.0, 0.0]] * 3
+    assert weight[3, 0].isnan()
+    assert weight[3, 1] == 3
+
+
+def test_scaling_takes_a_parameter_that_requires_grad():
+    parameter = torch.nn.Parameter(torch.ones(2, 3))
+    family((0,), parameter=parameter).scale_(torch.tensor([0.0, 2.0]))
+    assert parameter.tolist() == [[0.0] * 3, [2.0] * 3]
+    assert parameter.requires_grad
+    assert parameter.grad_fn is None
 
 
 def test_rows_are_independent_problems():
