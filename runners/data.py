@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from sklearn.model_selection import train_test_split
@@ -15,6 +16,9 @@ from runners.datasets.augmentation import AUGMENTATIONS
 from runners.errors import InputError
 
 VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
+
+Normalisation = Literal["dataset", "imagenet"]
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation per channel, of [0, 1]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits, and the mean and standard deviation per channel of the training split, in [0, 255]."""
+    """The three splits, and the mean and standard deviation per channel that images are normalised by, in [0, 255]."""
 
     train: Split
     val: Split
@@ -55,7 +59,7 @@ class Data:
         return self.train.images.shape[2]
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return float32 images of zero mean and unit variance over the training split."""
+        """Return float32 images less the mean, divided by the standard deviation."""
         return (images.float() - self.mean) / self.std
 
     def batches(self, split: Split, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -100,17 +104,33 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (share @ value.square() - mean.square()).clamp(min=0).sqrt()
 
 
-def load(dataset: str, train_images: int | None = None, device: torch.device | None = None) -> Data:
+def _normalisation(name: Normalisation, dataset: str, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel in [0, 255]: of these images, or of ImageNet."""
+    if name == "dataset":
+        return _moments(images)
+    if images.shape[1] != len(IMAGENET[0]):
+        raise InputError(f"normalisation = imagenet: {dataset} has {images.shape[1]} channel, not {len(IMAGENET[0])}")
+    mean, std = (255 * torch.tensor(values, dtype=torch.float64) for values in IMAGENET)
+    return mean, std
+
+
+def load(
+    dataset: str,
+    train_images: int | None = None,
+    device: torch.device | None = None,
+    normalisation: Normalisation = "dataset",
+) -> Data:
     """Return a dataset with its fixed validation split, a tenth of the training set and at most 5,000 images.
 
-    train_images: a stratified part of what is left to train on; None for all of it. The normalisation always comes
-    from the whole training split. Raises InputError where the dataset is not found or has fewer images than that.
+    train_images: a stratified part of what is left to train on; None for all of it. normalisation: `dataset` for mean
+    and standard deviation of the whole training split, `imagenet` for those of ImageNet. Raises InputError where the
+    dataset is not found, has fewer images than that, or is not in colour as ImageNet is.
     """
     device = device or torch.device("cpu")
     images = _published(dataset)
     whole = Split(images.train_images, images.train_labels)
     val, train = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
-    mean, std = _moments(whole.images[train])
+    mean, std = _normalisation(normalisation, dataset, whole.images[train])
     if train_images is not None and train_images != len(train):
         if not images.classes <= train_images < len(train):
             raise InputError(f"train_images = {train_images}: {dataset} allows {images.classes} to {len(train)}")

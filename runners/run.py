@@ -12,13 +12,12 @@ import torch
 from tqdm import tqdm
 
 from methods import REGISTRY as METHODS
-from runners import data
 from runners.errors import InputError
 from runners.executors import News, Setting, execute, prepare
 from runners.row import Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
-from runners.trial import Bench, measure_again
+from runners.trial import Bench, begin_dense, data_of, measure_again
 
 
 def missing(store: Store, trials: Sequence[TrialSpec], retry: bool = False) -> list[TrialSpec]:
@@ -30,13 +29,12 @@ def missing(store: Store, trials: Sequence[TrialSpec], retry: bool = False) -> l
 def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = False) -> pd.DataFrame:
     """Run what is missing of these trials, rebuild the CSVs, and return trials.csv as a table.
 
-    Raises InputError where a dataset is not to be had, or another run is at work in the same folder.
+    Raises InputError where a dataset or a file of weights is not to be had, or another run is at work in the folder.
     """
     store = Store(setting.results, setting.suite)
     with store.lock():
         pending = list(_not_skipped(store, missing(store, trials, retry)))
-        for dataset, part in {(s.dataset, s.recipe.train_images) for s in pending}:
-            data.load(dataset, part)  # in this process first: a download happens once, a mistake shows before any work
+        _check_files(store, pending)
         try:
             with _progress(len(pending)) as bar:
                 _run_pending(setting, store, pending, jobs, bar)
@@ -73,6 +71,19 @@ def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpe
         else:
             store.begin(spec)
             store.finish(spec, Row.of(spec, store.suite, "skipped", reason))
+
+
+def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
+    """Read every dataset and file of weights in this process first.
+
+    So a download happens once, and a mistake shows before any work. Raises InputError.
+    """
+    cpu = torch.device("cpu")
+    for spec in {(s.dataset, s.recipe.train_images, s.recipe.normalisation): s for s in pending}.values():
+        data_of(spec, cpu)
+    for dense in {s.dense.id: s.dense for s in pending}.values():
+        if dense.recipe.dense_weights is not None and _absent(store, dense):
+            begin_dense(dense, data_of(dense, cpu))
 
 
 def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm[NoReturn]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -23,6 +24,7 @@ from methods import Method
 from methods.base import Start
 from methods.groups import Scope
 from runners.architectures import ARCHITECTURES
+from runners.data import Normalisation
 from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.errors import InputError, nearest
@@ -45,9 +47,13 @@ class Strict(BaseModel):
 
 
 class Recipe(Strict):
-    """How networks are trained, the same for every method. Epochs are per phase; see `TrialSpec.epochs`."""
+    """How networks are trained, the same for every method. Epochs are per phase; see `TrialSpec.epochs`.
 
-    dense_epochs: int = Field(ge=1)
+    dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.weights`.
+    normalisation: mean and standard deviation of the training split, or those of ImageNet.
+    """
+
+    dense_epochs: int = Field(ge=0)
     sparsify_epochs: int = Field(ge=1)
     finetune_epochs: int = Field(ge=0)
     batch_size: int = Field(128, ge=1)
@@ -62,6 +68,19 @@ class Recipe(Strict):
     augmentation: tuple[Annotated[str, AfterValidator(AUGMENTATIONS.check)], ...] = ()
     train_images: int | None = Field(None, ge=2)
     start: Start | None = None
+    dense_weights: str | None = Field(None, min_length=1)
+    normalisation: Normalisation = "dataset"
+
+    @model_validator(mode="after")
+    def _trained_once(self) -> Self:
+        """Refuse a dense network that nobody trains, and one that is trained both elsewhere and here."""
+        if self.dense_weights is None and self.dense_epochs < 1:
+            raise ValueError("dense_epochs = 0: must be greater than or equal to 1 without dense_weights")
+        if self.dense_weights is not None and self.dense_epochs > 0:
+            raise ValueError(
+                f"dense_epochs = {self.dense_epochs}: must be 0 with dense_weights, whose network is trained already"
+            )
+        return self
 
     @property
     def total_epochs(self) -> int:
@@ -97,6 +116,9 @@ def _model_of(method: type[Method]) -> type[BaseModel]:
 
 
 def _digest(content: dict[str, Any]) -> str:
+    """Hash of a spec; a file of weights is the same wherever it lies."""
+    if weights := content["recipe"].get("dense_weights"):
+        content["recipe"]["dense_weights"] = Path(weights).name
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

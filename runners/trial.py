@@ -23,6 +23,7 @@ from runners.row import Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write
 from runners.training import Epoch, Phase, Restore, evaluate, train
+from runners.weights import load_weights
 
 EXAMPLES = 64
 
@@ -47,14 +48,30 @@ def build(spec: DenseSpec, data: Data) -> nn.Module:
     return channels_last(network.to(data.train.labels.device))
 
 
-def train_dense(spec: DenseSpec, bench: Bench) -> None:
-    """Train a dense network that trials share, and keep it."""
-    data = load(spec.dataset, spec.recipe.train_images, bench.device)
+def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
+    """Return the data of a recipe on a device. Raises InputError where it is not to be had."""
+    return load(spec.dataset, spec.recipe.train_images, device, spec.recipe.normalisation)
+
+
+def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
+    """Return what the dense network is before its epochs: untrained, or as in the file that the recipe names.
+
+    Raises InputError where that file is not there or does not fit.
+    """
     network = build(spec, data)
+    if spec.recipe.dense_weights is not None:
+        load_weights(network, spec.recipe.dense_weights, spec.architecture)
+    return network
+
+
+def train_dense(spec: DenseSpec, bench: Bench) -> None:
+    """Train a dense network that trials share, or take it from a file, and keep it."""
+    data = data_of(spec, bench.device)
+    network = begin_dense(spec, data)
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
     epochs = train(network, data, spec.recipe, phase, report=bench.report)
     record = {
-        "val_top1": epochs[-1].val_top1,
+        "val_top1": evaluate(network, data, data.val).top1,
         "test_top1": evaluate(network, data, data.test).top1,
         "epochs": [asdict(e) for e in epochs],
     }
@@ -63,7 +80,7 @@ def train_dense(spec: DenseSpec, bench: Bench) -> None:
 
 def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     """Run one trial and keep what it found. The shared dense network is there already."""
-    data = load(spec.dataset, spec.recipe.train_images, bench.device)
+    data = data_of(spec, bench.device)
     network, dense, row, epochs = _start(spec, bench, data)
     groups = GROUPINGS[spec.grouping](network, data.example(EXAMPLES))
     budget = Budget.of(groups, spec.keep, spec.scope)
@@ -175,7 +192,7 @@ def measure(row: Row, dense: nn.Module, compact: nn.Module, example: Tensor) -> 
 
 def measure_again(spec: TrialSpec, bench: Bench) -> Row:
     """Measure the networks that a trial kept once more, on this machine as it is now; nothing is trained."""
-    data = load(spec.dataset, spec.recipe.train_images, bench.device)
+    data = data_of(spec, bench.device)
     network, dense, _, _ = _start(spec, bench, data)
     kept = torch.load(bench.store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
     groups = GROUPINGS[spec.grouping](network, data.example(EXAMPLES))

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from runners.datasets import DATASETS, Images
+from runners.datasets.files import absent, data_folders
 from runners.errors import InputError
 from runners.vision import torchvision
 
@@ -19,12 +20,6 @@ PARTS = (
     "t10k-labels-idx1-ubyte",
 )
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-
-
-def data_folders() -> list[Path]:
-    """Where datasets are looked for, in this order: $KLEVEL_DATA if set, then ./data."""
-    named = os.environ.get("KLEVEL_DATA")
-    return [*([Path(named)] if named else []), Path("data")]
 
 
 def _holds(raw: Path) -> bool:
@@ -62,11 +57,7 @@ def _locate(name: str, debian: Path | None) -> Path:
         getattr(torchvision.datasets, name)(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
         package = "; or apt-get install dataset-fashion-mnist" if debian else ""
-        raise InputError(
-            f"{name} is not there: put {PARTS[0]} and its three siblings into DIR/{name}/raw and set KLEVEL_DATA=DIR "
-            f"(looked in {', '.join(map(str, data_folders()))}){package}; or connect to the internet: "
-            f"the download said {' '.join(str(error).split())[:120]!r}"
-        ) from error
+        raise absent(name, f"{PARTS[0]} and its three siblings", f"{name}/raw", error, package) from error
     return root
 
 

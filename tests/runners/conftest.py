@@ -1,12 +1,14 @@
 """What the tests of the runner share: tiny experiments on the embedded digits, no internet, no timing."""
 
 import copy
+import os
 import socket
 from typing import Literal, get_args, get_origin
 
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from methods import REGISTRY
 from methods.groups import Budget
@@ -16,6 +18,7 @@ from runners.compaction import realise
 from runners.groupings import GROUPINGS
 from runners.spec import TrialSpec
 
+USERS = {name: os.environ.get(name) for name in ("KLEVEL_DATA", "KLEVEL_WEIGHTS")}
 TINY = {"dense_epochs": 1, "sparsify_epochs": 1, "finetune_epochs": 1, "batch_size": 20, "train_images": 40}
 
 
@@ -31,7 +34,17 @@ def offline(tmp_path_factory):
         patch.setattr(socket, "create_connection", refuse)
         patch.setenv("KLEVEL_DATA", str(tmp_path_factory.mktemp("data")))
         patch.delenv("KLEVEL_PARENT_PID", raising=False)
+        patch.delenv("KLEVEL_WEIGHTS", raising=False)
         yield
+
+
+@pytest.fixture
+def users_folders(monkeypatch):
+    """The user's own KLEVEL_DATA and KLEVEL_WEIGHTS, for a test that needs what is in them; skipped without."""
+    for name, folder in USERS.items():
+        if not folder:
+            pytest.skip(f"{name} is not set")
+        monkeypatch.setenv(name, folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,6 +110,17 @@ def digits():
     return data.load("digits", 40)
 
 
+def settle(network, example):
+    """Give batch norms the moments of what they read: untrained, a deep network's outputs grow with every block."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        network.train()(example)
+    for norm in norms:
+        norm.momentum = 0.1
+
+
 @pytest.fixture(scope="session")
 def prune():
     """Return (network, groups, masks, example, realised) of a network pruned to random groups."""
@@ -105,6 +129,8 @@ def prune():
         torch.manual_seed(0)
         build = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
         network, example = build(channels, size, 10), torch.randn(4, channels, size, size)
+        if isinstance(architecture, str):
+            settle(network, example)
         groups = GROUPINGS[grouping](network, example)
         masks = Budget.of(groups, keep, scope).select([torch.rand(f.shape) for f in groups])
         groups.scale_(masks)

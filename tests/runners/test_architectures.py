@@ -50,19 +50,31 @@ def test_every_parameter_is_trained(name):
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
 
+def residual(blocks):
+    """Multiply-adds of a residual network: every stage costs the same, but for the first layer of the later ones."""
+    layer = 16 * 16 * 9 * 32 * 32
+    return 3 * 16 * 9 * 32 * 32 + 3 * 2 * blocks * layer - 2 * layer // 2 + 64 * 10
+
+
 @pytest.mark.parametrize(
-    ("name", "parameters", "macs"),
+    ("name", "shape", "parameters", "macs"),
     [
         # 20 5x5 filters on 24x24 places, 50 of 20 maps on 8x8, 800 x 500, 500 x 10
-        ("lenet5_caffe", 431_080, 20 * 25 * 24 * 24 + 50 * 20 * 25 * 8 * 8 + 800 * 500 + 500 * 10),
-        ("lenet5", 61_706, 6 * 25 * 28 * 28 + 16 * 6 * 25 * 10 * 10 + 400 * 120 + 120 * 84 + 84 * 10),
-        ("mlp", 266_610, 784 * 300 + 300 * 100 + 100 * 10),
+        ("lenet5_caffe", (1, 28, 10), 431_080, 20 * 25 * 24 * 24 + 50 * 20 * 25 * 8 * 8 + 800 * 500 + 500 * 10),
+        ("lenet5", (1, 28, 10), 61_706, 6 * 25 * 28 * 28 + 16 * 6 * 25 * 10 * 10 + 400 * 120 + 120 * 84 + 84 * 10),
+        ("mlp", (1, 28, 10), 266_610, 784 * 300 + 300 * 100 + 100 * 10),
+        # He et al. 2016, table 6: 0.27M, 0.46M, 0.85M, 1.7M
+        ("resnet20", (3, 32, 10), 269_722, residual(3)),
+        ("resnet32", (3, 32, 10), 464_154, residual(5)),
+        ("resnet56", (3, 32, 10), 853_018, residual(9)),
+        ("resnet110", (3, 32, 10), 1_727_962, residual(18)),
     ],
 )
-def test_published_sizes(name, parameters, macs):
-    network = ARCHITECTURES[name](1, 28, 10)
+def test_published_sizes(name, shape, parameters, macs):
+    channels, size, _ = shape
+    network = ARCHITECTURES[name](*shape)
     assert count_parameters(network) == parameters
-    assert count_macs(network, torch.randn(3, 1, 28, 28)) == macs
+    assert count_macs(network, torch.randn(3, channels, size, size)) == macs
 
 
 @EVERY

@@ -103,14 +103,15 @@ def test_known_sizes(architecture, sizes):
     assert elements.sizes == [layer.module.weight.numel() for layer in layers(network, EXAMPLE)[:-1]]
 
 
-def outputs_of(network, name):
-    """What a module of the network gives, in evaluation mode, by the name of the module."""
-    seen = []
-    hook = network.get_submodule(name).register_forward_hook(lambda module, inputs, output: seen.append(output))
+def outputs_of(network):
+    """What each module of the network gives, in evaluation mode."""
+    seen = {}
+    hooks = [m.register_forward_hook(lambda m, _, output: seen.update({m: output})) for m in network.modules()]
     with torch.no_grad():
         network.eval()(EXAMPLE)
-    hook.remove()
-    return seen[0]
+    for hook in hooks:
+        hook.remove()
+    return seen
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "normed"])
@@ -119,10 +120,10 @@ def test_a_filter_at_zero_puts_out_exactly_zero(architecture):
     network = normed() if architecture == "normed" else ARCHITECTURES[architecture](1, 28, 10)
     groups = GROUPINGS["filter"](network, EXAMPLE)
     groups.scale_([torch.arange(f.size) % 2 for f in groups])
-    behind = {layer.name: layer.norm for layer in layers(network, EXAMPLE)}
-    names = {m: n for n, m in network.named_modules()}
+    last = {layer.name: layer.norm or layer.module for layer in layers(network, EXAMPLE)}
+    outputs = outputs_of(network)
     for family in groups:
-        output = outputs_of(network, names[behind[family.name]] if behind[family.name] else family.name)
+        output = outputs[last[family.name]]
         assert output[:, ::2].eq(0).all(), family.name
         assert output[:, 1::2].ne(0).any(), family.name
 

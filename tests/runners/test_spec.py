@@ -39,7 +39,14 @@ OTHER_RECIPE = {
     "augmentation": ["flip"],
     "train_images": 100,
     "start": "dense",
+    "dense_weights": "weights.pt",
+    "normalisation": "imagenet",
 }
+
+
+def other(field):
+    """Another recipe: that value, and what goes with it."""
+    return {field: OTHER_RECIPE[field]} | ({"dense_epochs": 0} if field == "dense_weights" else {})
 
 
 def spec(recipe=None, **changes):
@@ -66,6 +73,7 @@ GOLDEN = {
 GOLDEN_DENSE = {
     "ba3df8ad8405": lambda: spec(),
     "3ab9b58593c8": lambda: spec(recipe={"lr": 0.1, "augmentation": ["crop", "flip"], "train_images": 100}, seed=3),
+    "0850e2e20ada": lambda: spec(recipe=WEIGHTS | {"normalisation": "imagenet"}),
 }
 
 
@@ -127,12 +135,12 @@ def test_every_field_of_a_trial_matters(field):
 
 @pytest.mark.parametrize("field", Recipe.model_fields)
 def test_every_field_of_the_recipe_matters_to_a_trial(field):
-    assert spec(recipe={field: OTHER_RECIPE[field]}).id != spec().id
+    assert spec(recipe=other(field)).id != spec().id
 
 
 @pytest.mark.parametrize("field", Recipe.model_fields)
 def test_the_dense_network_depends_on_its_part_of_the_recipe_alone(field):
-    same = spec(recipe={field: OTHER_RECIPE[field]}).dense.id == spec().dense.id
+    same = spec(recipe=other(field)).dense.id == spec().dense.id
     assert same == (field in NOT_DENSE)
 
 
@@ -179,6 +187,42 @@ def test_every_method_gets_the_same_number_of_epochs(method, recipe, start, make
     assert (trial.epochs.sparsify > 0) == REGISTRY[method].trains
     assert (trial.epochs.dense > 0) == (trial.starts_from == "dense")
     assert total == (dense + sparsify if own == "dense" else max(dense, sparsify)) + finetune
+
+
+WEIGHTS = {"dense_weights": "weights.pt", "dense_epochs": 0, "sparsify_epochs": 6, "finetune_epochs": 2}
+
+
+@METHODS
+@pytest.mark.parametrize("start", [None, "scratch", "dense"])
+@pytest.mark.parametrize("own", [None, "scratch", "dense"])
+def test_with_weights_from_a_file_every_start_gets_the_same_number_of_epochs(method, start, own, make_spec):
+    trial = make_spec(method, WEIGHTS | {"start": own}, start=start)
+    assert trial.epochs == ((0, 6, 2) if REGISTRY[method].trains else (0, 0, 8))
+    assert trial.recipe.total_epochs == 8
+
+
+def test_a_file_of_weights_is_known_by_its_name_wherever_it_lies():
+    here, there, another = (
+        spec(recipe=WEIGHTS | {"dense_weights": w}) for w in ("weights.pt", "a/b/weights.pt", "a/b/others.pt")
+    )
+    assert (here.id, here.dense.id) == (there.id, there.dense.id)
+    assert another.id != here.id
+    assert another.dense.id != here.dense.id
+    assert there.recipe.dense_weights == "a/b/weights.pt"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"dense_epochs": 0}, "dense_epochs = 0: must be greater than or equal to 1 without dense_weights"),
+        ({"dense_weights": "w.pt"}, "dense_epochs = 8: must be 0 with dense_weights"),
+        ({"dense_weights": "", "dense_epochs": 0}, "at least 1 character"),
+        ({"dense_epochs": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_the_dense_network_is_trained_here_or_elsewhere(recipe, words):
+    with pytest.raises(ValidationError, match=words):
+        spec(recipe=recipe)
 
 
 @METHODS

@@ -159,7 +159,6 @@ WRONG = {
         ("grid.method", ["dense", {"name": "wgsef", "lam": -2}]),
         ["s.yaml: grid.method[1]", "lam = -2", "greater than or equal to 0"],
     ),
-    "missing lam": (("grid.method", ["dense", "wgsef"]), ["s.yaml: grid.method[1]", "lam: missing"]),
     "one of a sweep is wrong": (
         ("grid.method", [{"name": "wgsef", "lam": [1, "x"]}]),
         ["s.yaml: grid.method[0]", 'lam = "x"', "number"],

@@ -1,7 +1,6 @@
 """The one training loop: its schedule, its steps, what acts on it, and how it counts correct answers."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -196,8 +195,7 @@ def test_evaluation_leaves_no_gradient_and_counts_without_dropout():
 def test_training_goes_on_in_training_mode_after_each_evaluation():
     modes, network = [], make_network()
     network.register_forward_pre_hook(lambda module, _: modes.append(module.training))
-    hooks = SimpleNamespace(penalty=lambda: None, after_step=lambda lr, progress: None, diagnostics=dict)
-    train(network, make_data(20), recipe(), Phase("x", 2, 0.1, 0), hooks)
+    train(network, make_data(20), recipe(), Phase("x", 2, 0.1, 0))
     assert modes == [True, True, True, False] * 2
 
 

@@ -1,0 +1,83 @@
+"""The residual networks for 32x32 images of He et al. 2016, section 4.2, shortcuts without parameters (option A).
+
+The names in the state dict are those of https://github.com/akamaster/pytorch_resnet_cifar10, so its weights fit.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from runners.architectures import ARCHITECTURES
+from runners.shortcut import Shortcut
+
+WIDTHS = (16, 32, 64)
+
+
+class Block(nn.Module):
+    """Two convolutions with batch norm, and the input added to what comes out."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        """inputs, outputs: numbers of channels. stride: of the first convolution and the shortcut."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Identity() if inputs == outputs else Shortcut(inputs, outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (n, outputs, height / stride, width / stride), rounded up."""
+        hidden = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(hidden)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """A convolution, three stages of `blocks` blocks, the mean over all pixels, and a linear layer."""
+
+    def __init__(self, blocks: int, channels: int, classes: int) -> None:
+        """blocks: of each stage; the network has 6 blocks + 2 layers. channels: of an image."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, WIDTHS[0], 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(WIDTHS[0])
+        self.layer1 = _stage(WIDTHS[0], WIDTHS[0], blocks, stride=1)
+        self.layer2 = _stage(WIDTHS[0], WIDTHS[1], blocks, stride=2)
+        self.layer3 = _stage(WIDTHS[1], WIDTHS[2], blocks, stride=2)
+        self.linear = nn.Linear(WIDTHS[2], classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return one output a class, (n, classes)."""
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(Block(inputs, outputs, stride), *[Block(outputs, outputs, 1) for _ in range(blocks - 1)])
+
+
+@ARCHITECTURES.register("resnet20")
+def resnet20(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-20 for CIFAR, 269,722 parameters (He et al. 2016)."""
+    return ResNet(3, channels, classes)
+
+
+@ARCHITECTURES.register("resnet32")
+def resnet32(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-32 for CIFAR, 464,154 parameters (He et al. 2016)."""
+    return ResNet(5, channels, classes)
+
+
+@ARCHITECTURES.register("resnet56")
+def resnet56(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-56 for CIFAR, 853,018 parameters (He et al. 2016)."""
+    return ResNet(9, channels, classes)
+
+
+@ARCHITECTURES.register("resnet110")
+def resnet110(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-110 for CIFAR, 1,727,962 parameters (He et al. 2016)."""
+    return ResNet(18, channels, classes)

@@ -1,0 +1,89 @@
+"""The shortcut without parameters of He et al. 2016 (option A), and how its channels are removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+import torch_pruning
+from torch import Tensor, nn
+
+
+class Shortcut(nn.Module):
+    """Every `stride`-th pixel of the input; an output channel is a channel of the input, or zero.
+
+    source: int64 (outputs,), the input channel that each output channel is, or `inputs` where it is zero. No part of
+    the state dict: it follows from what was removed.
+    """
+
+    source: Tensor
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
+        """inputs, outputs: numbers of channels; as many zero channels go before the input's as behind them."""
+        super().__init__()
+        self.stride, self.inputs = stride, inputs
+        before = (outputs - inputs) // 2
+        source = torch.full((outputs,), inputs)
+        source[before : before + inputs] = torch.arange(inputs)
+        self.register_buffer("source", source, persistent=False)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """See whether the input's channels still stand side by side: padding is faster than picking channels."""
+        places = (self.source < self.inputs).nonzero().flatten().tolist()
+        before = places[0] if places else 0
+        together = places == list(range(before, before + self.inputs))
+        self._padding = (before, len(self.source) - before - self.inputs) if together else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (n, outputs, height / stride, width / stride), rounded up."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        if self._padding is not None:
+            return F.pad(x, (0, 0, 0, 0, *self._padding))
+        return F.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, self.source)
+
+    def zero(self) -> Tensor:
+        """Mask (bool, (outputs,)) of the output channels that are always zero."""
+        return self.source == self.inputs
+
+    def remove_outputs(self, channels: Sequence[int]) -> None:
+        """Put these output channels out no more."""
+        self.source = _without(self.source, channels)
+        self._lay_out()
+
+    def remove_inputs(self, channels: Sequence[int]) -> None:
+        """Expect an input without these channels, which were always zero: what they were put out as stays zero."""
+        left = _without(torch.arange(self.inputs + 1, device=self.source.device), channels)
+        place = self.source.new_full((self.inputs + 1,), len(left) - 1)
+        place[left] = torch.arange(len(left), device=left.device)
+        self.source, self.inputs = place[self.source], len(left) - 1
+        self._lay_out()
+
+
+def _without(values: Tensor, indices: Sequence[int]) -> Tensor:
+    stays = torch.ones(len(values), dtype=torch.bool, device=values.device)
+    stays[list(indices)] = False
+    return values[stays]
+
+
+class ShortcutPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]
+    """What torch-pruning calls. Inputs and outputs are removed apart, as their indices are not the same."""
+
+    def prune_out_channels(self, layer: Shortcut, idxs: Sequence[int]) -> Shortcut:
+        """Remove output channels."""
+        layer.remove_outputs(idxs)
+        return layer
+
+    def prune_in_channels(self, layer: Shortcut, idxs: Sequence[int]) -> Shortcut:
+        """Remove input channels."""
+        layer.remove_inputs(idxs)
+        return layer
+
+    def get_out_channels(self, layer: Shortcut) -> int:
+        """Return the number of output channels."""
+        return len(layer.source)
+
+    def get_in_channels(self, layer: Shortcut) -> int:
+        """Return the number of input channels."""
+        return layer.inputs

@@ -1,0 +1,83 @@
+"""Weights of a network that was trained elsewhere, from a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from runners.errors import InputError
+
+WRAPPERS = ("state_dict", "model", "net")
+PREFIX = "module."  # of torch's DataParallel
+COUNTER = "num_batches_tracked"  # of a batch norm: no file of before 2018 has it, and nothing here reads it
+
+
+def locate(name: str) -> Path:
+    """Return the file: as given, or in $KLEVEL_WEIGHTS. Raises InputError where there is none."""
+    folder = os.environ.get("KLEVEL_WEIGHTS")
+    places = [Path(name), *([Path(folder) / name] if folder else [])]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(p) for p in places)
+    raise InputError(f"dense_weights = {name}: no such file (looked for {looked}); set KLEVEL_WEIGHTS=DIR, its folder")
+
+
+def load_weights(network: nn.Module, name: str, architecture: str) -> None:
+    """Put the weights of a file into a network, all of them.
+
+    name: a file that torch.save wrote: a state dict, or a mapping that holds one as `state_dict`, `model` or `net`;
+    the names may begin with `module.`. architecture: the name of the network, for the message. Raises InputError
+    where the file is not there, is not readable or does not fit.
+    """
+    path = locate(name)
+    state = _unwrapped(_read(path))
+    if faults := _faults(state, network.state_dict()):
+        raise InputError(f"{path}: does not fit {architecture}: {'; '.join(faults)}")
+    network.load_state_dict(state, strict=False)  # the counters of the batch norms may be absent
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises whatever a corrupt file leads to
+        raise InputError(
+            f"{path}: not readable as weights, torch.save of a state dict is needed "
+            f"({' '.join(str(error).split())[:120] or type(error).__name__})"
+        ) from error
+
+
+def _unwrapped(content: Any) -> dict[str, Any]:
+    """Return the state dict in what a file holds, without wrappers; empty where there is none."""
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping):
+        return {}
+    state = {str(key): value for key, value in content.items()}
+    wrapped = all(key.startswith(PREFIX) for key in state)
+    return {key.removeprefix(PREFIX): value for key, value in state.items()} if wrapped else state
+
+
+def _faults(state: Mapping[str, Any], needed: Mapping[str, Tensor]) -> list[str]:
+    """Return what keeps a state dict from fitting, in words."""
+    missing = [n for n in needed if n not in state and not n.endswith(COUNTER)]
+    unknown = [n for n in state if n not in needed]
+    shapes = {n: tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for n, v in state.items()}
+    wrong = [
+        f"{n} {shapes[n]} instead of {tuple(needed[n].shape)}"
+        for n in state
+        if n in needed and shapes[n] != tuple(needed[n].shape)
+    ]
+    kinds = {"missing": missing, "unknown": unknown, "misshaped": wrong}
+    return [f"{kind}: {_first(names)}" for kind, names in kinds.items() if names]
+
+
+def _first(names: Sequence[str], n: int = 3) -> str:
+    rest = f" and {len(names) - n} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + rest
