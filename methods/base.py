@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, get_type_hints
 
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
+from torch.optim import Optimizer
 
 from methods.groups import Budget, Groups, Scope
 
@@ -69,6 +70,9 @@ class Method:
         self.groups = groups
         self.budget = budget
 
+    def attach(self, optimizer: Optimizer) -> None:
+        """Hear of the optimiser whose steps `after_step` follows, before the first of them."""
+
     def penalty(self) -> Tensor | None:
         """Return a scalar that is added to the loss of each batch, or None."""
         return None
@@ -87,7 +91,10 @@ class Method:
         return self.groups.norms()
 
     def diagnostics(self) -> Mapping[str, float]:
-        """Return what epochs.csv should say of the method now: `lam`, the strength of its regulariser, if any."""
+        """Return what epochs.csv should say of the method now; asked for at the end of each epoch.
+
+        lam: the strength of its regulariser. regulariser: the value of it at this point, lam not in it.
+        """
         return {}
 
     @classmethod

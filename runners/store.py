@@ -32,6 +32,7 @@ EPOCH_COLUMNS = [
     "lam",
     "lr",
     "seconds",
+    "regulariser",
 ]
 LATENCY_COLUMNS = [
     "trial",

@@ -126,8 +126,8 @@ def test_discovery_finds_each_file_once():
 
 
 def test_ranges_reach_the_declaration():
-    lam, _ = REGISTRY["wgsef"].hyperparameters()["lam"]
-    assert any(isinstance(m, Ge | Gt) for m in lam.__metadata__)
+    ramp, _ = REGISTRY["wgsef"].hyperparameters()["ramp"]
+    assert any(isinstance(m, Ge | Gt) for m in ramp.__metadata__)
 
 
 def test_copy_of_a_network_is_not_touched():

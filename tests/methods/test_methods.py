@@ -43,13 +43,19 @@ def test_wgsef_is_the_prox_of_each_family():
         assert optimality_gap(old, new / old, k, 1.0).item() == pytest.approx(0, abs=1e-6)  # float32 parameters
 
 
-def test_wgsef_over_the_network_is_one_problem():
-    groups = groups_with([4.0, 1.0], [3.0, 2.0])
-    make("wgsef", groups, scope="network", lam=1.0).after_step(1.0, 1.0)
-    joined = torch.cat(groups.norms())
-    expected = torch.tensor([4.0, 1, 3, 2], dtype=torch.float64)
-    torch.testing.assert_close(joined, expected * prox_factors(expected, 2, 1.0), atol=1e-6, rtol=1e-6)
-    assert joined[1] == 0
+def test_wgsef_over_the_network_is_one_problem_without_the_largest_of_each_family():
+    groups = groups_with([4.0, 1.0, 2.0], [3.0, 2.5])
+    make("wgsef", groups, keep=0.6, scope="network", lam=1.0).after_step(1.0, 1.0)
+    others = prox_factors(torch.tensor([1.0, 2.0, 2.5], dtype=torch.float64), 1, 1.0)  # k = 3, two of them the floor
+    expected = torch.tensor([2.0, others[0], 2 * others[1], 1.5, 2.5 * others[2]], dtype=torch.float64)
+    torch.testing.assert_close(torch.cat(groups.norms()), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["wgsef", "wgsef_dc", "group_lasso"])
+def test_over_the_network_no_family_loses_its_last_group(name):
+    groups = groups_with([1e-3, 2e-3], [5.0, 6.0, 7.0, 8.0])
+    make(name, groups, keep=0.5, scope="network").after_step(0.1, 1.0)
+    assert groups.nonzero() == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["wgsef", "group_lasso"])
@@ -104,14 +110,15 @@ def test_wgsef_dc_with_a_strong_lam_is_hard_thresholding():
     assert groups.norms()[0].tolist() == [4.0, 3.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("name", ["wgsef", "wgsef_dc", "group_lasso"])
+@pytest.mark.parametrize("scope", ["layer", "network"])
 @given(
     norms=st.lists(st.sampled_from([0.5, 1.0, 1.0, 2.0]) | st.floats(1e-3, 1e3), min_size=12, max_size=12),
     keep=st.sampled_from([0.05, 0.1, 0.25, 0.5]),
-    scope=st.sampled_from(["layer", "network"]),
 )
-def test_wgsef_dc_reaches_exactly_k_by_itself_whatever_the_norms(norms, keep, scope):
+def test_auto_reaches_exactly_k_by_itself_whatever_the_norms(name, scope, norms, keep):
     groups = groups_with(norms[:8], norms[8:])
-    method = make("wgsef_dc", groups, keep=keep, scope=scope)
+    method = make(name, groups, keep=keep, scope=scope)
     generator = torch.Generator().manual_seed(0)
     for step in range(1, 21):
         for family in groups:  # what an optimiser does: every group moves, zero ones come back

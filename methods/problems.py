@@ -1,0 +1,88 @@
+"""The problems in which a budget divides the groups of a network: one a family, or one of the whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from methods.batched import prox_factors_of
+from methods.groups import Budget, Groups, join, split_like, top
+from methods.metric import metric
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The groups that share a budget k, as a proximal step sees them. Tensors are float64 of shape (m,) or (rows, m).
+
+    norms: t_j, in the metric of the optimiser: see `methods.metric`. weights: d_j, likewise; shape (1,) where all are
+    equal. k: of each row.
+    floor: the largest group of each family where several families are in one problem. It is never removed, counts in
+    k, and decays as the survivors do. None where each family has its own k.
+    """
+
+    norms: Tensor
+    weights: Tensor
+    k: int
+    floor: Tensor | None = None
+
+    @property
+    def importance(self) -> Tensor:
+        """w_j = t_j / sqrt(d_j): groups leave in the order of it. Infinite for the floor."""
+        w = self.norms / self.weights.sqrt()
+        return w if self.floor is None else w.masked_fill(self.floor, torch.inf)
+
+    @property
+    def free(self) -> Tensor:
+        """Norms with 0 for the floor, which takes part in no competition."""
+        return self.norms if self.floor is None else self.norms.masked_fill(self.floor, 0)
+
+    def room(self, k: float) -> float:
+        """What k leaves to the groups that are not the floor."""
+        return k if self.floor is None else k - int(self.floor.sum())
+
+    def kept(self) -> Tensor:
+        """Mask (bool) of the k groups of highest importance."""
+        return top(self.importance, self.k)
+
+
+def divide(groups: Groups, budget: Budget, weights: Sequence[Tensor], optimizer: Optimizer | None) -> list[Problem]:
+    """Return the problems of a network as it is now.
+
+    weights: d_j, one tensor a family, shaped as its norms or (1,). optimizer: where the metric comes from; None for
+    none.
+    """
+    norms, weights = groups.norms(), list(weights)
+    for i, family in enumerate(groups):
+        h = metric(family, optimizer)
+        if h is not None:
+            norms[i], weights[i] = norms[i] * h.sqrt(), weights[i] / h
+    if budget.scope == "layer":
+        return [Problem(*one) for one in zip(norms, weights, budget.per_family, strict=True)]
+    floor = join([top((n / d.sqrt()).flatten(), 1) for n, d in zip(norms, weights, strict=True)])
+    everyones = [d.expand_as(n) for n, d in zip(norms, weights, strict=True)]
+    return [Problem(join(norms), join(everyones), budget.total, floor)]
+
+
+def undivide(per_problem: Sequence[Tensor], groups: Groups, budget: Budget) -> list[Tensor]:
+    """Return tensors over the groups of each problem as one tensor a family, shaped as its norms."""
+    if budget.scope == "layer":
+        return list(per_problem)
+    return split_like(per_problem[0], [torch.empty(f.shape, device="meta") for f in groups])
+
+
+def envelope_factors(problems: Sequence[Problem], budgets: Sequence[float], strengths: Sequence[float]) -> list[Tensor]:
+    """Factors of the prox of the envelope, for a real budget and a strength lr lam of each problem.
+
+    The floor is saturated: it only decays, by 1 / (1 + c_j).
+    """
+    rooms = [p.room(k) for p, k in zip(problems, budgets, strict=True)]
+    weights = [p.weights for p in problems]
+    factors = prox_factors_of([p.free for p in problems], rooms, strengths, weights)
+    return [
+        f if p.floor is None else torch.where(p.floor, 1 / (1 + c * p.weights), f)
+        for p, f, c in zip(problems, factors, strengths, strict=True)
+    ]
