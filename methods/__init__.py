@@ -1,4 +1,7 @@
-"""The methods that klevel compares, found by discovery: every subclass of `Method` with a name, in a file here."""
+"""The methods that klevel compares, found by discovery: every subclass of `Method` with a name, in a file here.
+
+`REGISTRY` has them all by name; those that serve in a training loop of one's own can be imported from here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import importlib
 import pkgutil
 
 from methods.base import Method
+from methods.group_lasso import GroupLasso
+from methods.groups import Budget, Family, Groups
+from methods.wgsef import WGSEF
+from methods.wgsef_dc import WGSEFDC
 
 
 def discover() -> dict[str, type[Method]]:
@@ -25,4 +32,4 @@ def discover() -> dict[str, type[Method]]:
 
 REGISTRY: dict[str, type[Method]] = discover()
 
-__all__ = ["REGISTRY", "Method", "discover"]
+__all__ = ["REGISTRY", "WGSEF", "WGSEFDC", "Budget", "Family", "GroupLasso", "Groups", "Method", "discover"]

@@ -14,8 +14,9 @@ from runners.store import Store
 @pytest.mark.parametrize(
     "recipe", [{}, {"optimizer": "adamw", "lr": 1e-3, "schedule": "constant"}], ids=["sgd", "adamw"]
 )
-def test_wgsef_dc_reaches_its_k_without_tuning(tmp_path, make_spec, grouping, scope, recipe):
-    spec = make_spec("wgsef_dc", grouping=grouping, scope=scope, keep=0.1, recipe=recipe)
+@pytest.mark.parametrize("method", ["wgsef", "wgsef_dc", "group_lasso"])
+def test_auto_reaches_its_k_without_tuning(tmp_path, make_spec, method, grouping, scope, recipe):
+    spec = make_spec(method, grouping=grouping, scope=scope, keep=0.1, recipe=recipe)
     setting = Setting(tmp_path, "t", "cpu", 1)
     assert [perform(setting, s, lambda news: None) for s in (spec.dense, spec)] == [None, None]
     row = Store(tmp_path, "t").row(spec)
