@@ -1,9 +1,9 @@
 """`lam: auto`: continuations that bring every problem to exactly its k, whatever the network and without a constant.
 
-What is annealed is the number of groups, not the strength: n(p) = k + (m - k) (1 - p / 0.6)^3 at progress p, as in Zhu
-and Gupta, "To prune, or not to prune", 2017, and k from 60 % of the phase on. A strength that has to be raised until k
-is reached depends on the scale of the gradients, on their noise and on the learning rate; a count does not. How each
-regulariser gets to leave exactly n(p) groups is said below; docs/k-level.md has the experiments behind it.
+What is annealed is the number of groups, not the strength: from m down to k over the first 60 % of the phase, k from
+then on. A strength that has to be raised until k is reached depends on the scale of the gradients, on their noise and
+on the learning rate; a count does not. How each regulariser gets to leave a given number of groups is said below;
+docs/k-level.md has the experiments behind it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ TINY = 1e-290  # a level of zero: whatever is above it is far above it
 ANNEALED = 0.6  # the part of the phase over which the number of groups goes from m to k
 
 
-def groups_left(problem: Problem, progress: float) -> float:
-    """n(p), real, in [k, m]."""
+def groups_left(problem: Problem, progress: float, power: int = 1) -> float:
+    """n(p) = k + (m - k) (1 - p / 0.6)^power at progress p, k from 60 % on; real, in [k, m].
+
+    Linear where groups that have to go take the others with them: a prox that removes a group of norm t shrinks the
+    survivors by about t, and training has to have the time to undo that. The cubic of Zhu and Gupta, "To prune, or not
+    to prune", 2017, removes most groups early.
+    """
     m = problem.norms.shape[-1]
-    return problem.k + (m - problem.k) * max(0.0, 1 - progress / ANNEALED) ** 3
+    return problem.k + (m - problem.k) * max(0.0, 1 - progress / ANNEALED) ** power
 
 
 def boundary(importance: Tensor, count: int) -> tuple[Tensor, Tensor]:

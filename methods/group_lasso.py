@@ -22,7 +22,7 @@ class GroupLasso(Proximal):
     The regulariser does not know k: a given lam decides how many groups are left, and the runner projects to k.
 
     lam = auto aims at k, as wgsef's does, so that the comparison is fair: at each step the threshold is the least one
-    that leaves n(p) groups, n(p) annealed from m to k over 60 % of the phase (`methods.continuation`).
+    that leaves n(p) groups, n(p) falling from m to k over 60 % of the phase (`methods.continuation`).
 
     Source: Yuan and Lin, "Model Selection and Estimation in Regression with Grouped Variables", JRSS B 2006; in
     networks Wen et al., "Learning Structured Sparsity in Deep Neural Networks", NeurIPS 2016.

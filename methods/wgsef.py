@@ -27,8 +27,8 @@ class WGSEF(Proximal):
     lam = auto needs no tuning and leaves exactly k groups. Whether a given lam reaches k depends on gradients: the
     ridge part decays the survivors as fast as the losers are held down. So the number of groups is annealed instead
     (`methods.continuation`), c = lr lam is so small that the survivors decay by a tenth in the whole phase, and at each
-    step the budget is the largest real number up to n(p) at which the prox leaves n(p) groups. From 60 % of the phase
-    on n(p) = k; and once the groups that have to go are small against the others, the budget is k itself.
+    step the budget is the largest real number up to n(p) at which the prox leaves n(p) groups. n(p) falls linearly
+    from m, and is k from 60 % of the phase on; once the groups that have to go are small against the others, the budget is k itself.
     A given lam is held, after the ramp, and leaves k groups or more.
 
     Source: Refael, Arbel, Huleihel, "Learning k-Level Structured Sparse Neural Networks Using Group Envelope

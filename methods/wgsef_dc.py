@@ -45,7 +45,7 @@ class WGSEFDC(WGSEF):
             return [p.kept().double() for p in problems]
         strengths = [STRENGTH / float(p.weights.mean()) for p in problems]
         self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
-        return debiased_factors(problems, [groups_left(p, progress) for p in problems], strengths)
+        return debiased_factors(problems, [groups_left(p, progress, power=3) for p in problems], strengths)
 
     def value(self, problems: Sequence[Problem]) -> float:
         """The gap, summed over the problems."""

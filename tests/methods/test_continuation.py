@@ -30,7 +30,8 @@ def problems(draw):
 def test_groups_left_falls_from_m_to_k():
     p = problem([1.0] * 10, k=2)
     assert groups_left(p, 0.0) == 10
-    assert groups_left(p, ANNEALED / 2) == pytest.approx(2 + 8 / 8)
+    assert groups_left(p, ANNEALED / 2) == pytest.approx(2 + 8 / 2)
+    assert groups_left(p, ANNEALED / 2, power=3) == pytest.approx(2 + 8 / 8)
     assert groups_left(p, ANNEALED) == groups_left(p, 1.0) == 2
 
 
