@@ -28,8 +28,8 @@ class WGSEF(Proximal):
     ridge part decays the survivors as fast as the losers are held down. So the number of groups is annealed instead
     (`methods.continuation`), c = lr lam is so small that the survivors decay by a tenth in the whole phase, and at each
     step the budget is the largest real number up to n(p) at which the prox leaves n(p) groups. n(p) falls linearly
-    from m, and is k from 60 % of the phase on; once the groups that have to go are small against the others, the budget is k itself.
-    A given lam is held, after the ramp, and leaves k groups or more.
+    from m, and is k from 60 % of the phase on; once the groups that have to go are small against the others, the
+    budget is k itself. A given lam is held, after the ramp, and leaves k groups or more.
 
     Source: Refael, Arbel, Huleihel, "Learning k-Level Structured Sparse Neural Networks Using Group Envelope
     Regularization", TMLR 2024, arXiv 2212.12921.
