@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from methods import REGISTRY as METHODS
 from methods import Method
 from runners import suite
 from runners.__main__ import main
+from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
 
 ROOT = Path(__file__).parents[1]
+LENET = ARCHITECTURES["lenet5"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -39,6 +42,14 @@ def test_the_method_becomes_part_of_a_suite(monkeypatch, tmp_path):
     short = [f"--set={phase}_epochs=1" for phase in ("dense", "sparsify", "finetune")]
     assert main(["run", "quick", *tiny, *short, "--set", "seed=0", "--results", str(tmp_path), "--jobs", "1"]) == 0
     assert "smallest" in (tmp_path / "quick" / "trials.csv").read_text()
+
+
+def test_wgsef_works_in_a_loop_of_ones_own():
+    network, images = LENET(1, 28, 10), torch.randn(4, 1, 28, 28)
+    names = {"network": network, "images": images, "lr": 0.1, "step": 1, "steps": 1}
+    names["optimizer"] = torch.optim.AdamW(network.parameters())
+    exec(compile(block("python", "pruner.after_step"), "loop.py", "exec"), names)
+    assert names["groups"].nonzero() == names["pruner"].budget.targets(names["groups"])
 
 
 def test_the_dataset_is_read(monkeypatch, tmp_path):
