@@ -62,6 +62,14 @@ def test_every_shipped_suite_says_what_it_is_in_its_first_line(name):
     assert suite.load(name).name == name, "a shipped suite's results folder has its own name"
 
 
+def test_a_strength_for_each_family_is_a_list_in_the_list_of_values_to_try(load):
+    entry = {"name": "wgsef", "lam": ["auto", [0.1, 0.2]], "weights": ["size", [1, [1.0, 2.0]]]}
+    trials = load(changed(("grid.method", ["dense", "random", entry]), ("grid.seed", [0]))).trials
+    given = [t.hyperparameters for t in trials if t.method == "wgsef"]
+    assert {"weights": "size"} in given, "auto is the default and leaves no trace"
+    assert {"lam": (0.1, 0.2), "weights": (1.0, (1.0, 2.0))} in given
+
+
 def test_a_grid_expands_to_every_combination_and_dense_once_per_seed(load):
     loaded = load(changed(("grid.scope", ["layer", "network"]), ("grid.keep", [0.5, 0.25, 0.1])))
     counts = {m: sum(t.method == m for t in loaded.trials) for m in ("dense", "random", "wgsef")}
