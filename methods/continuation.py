@@ -42,7 +42,7 @@ def boundary(importance: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return kept, torch.where(importance < least, importance, 0.0).amax(-1, keepdim=True)
 
 
-def envelope_leaving(problem: Problem, count: int, strength: float) -> tuple[Tensor, Tensor]:
+def envelope_leaving(problem: Problem, count: int, strength: float | Tensor) -> tuple[Tensor, Tensor]:
     """Factors of the prox of the envelope that leaves exactly `count` groups, and its budget, shape (...).
 
     A prox of strength c leaves at least k groups, usually more. Either c has to rise up to t_(k+1) / (t_(k) - t_(k+1)),
@@ -55,7 +55,7 @@ def envelope_leaving(problem: Problem, count: int, strength: float) -> tuple[Ten
     which is the prox at alpha = 1 / level: see `methods.envelope.prox_factors`. As soon as the groups that have to go
     are small against the others, all u_j are 1, and the budget is `count` itself.
 
-    strength: lr lam > 0.
+    strength: lr lam > 0, a number or of shape ().
     """
     w, c = problem.importance, strength * problem.weights
     kept, level = boundary(w, count)

@@ -44,8 +44,7 @@ class GroupLasso(Proximal):
     def reach(self, problems: Sequence[Problem], lr: float, progress: float, part: float) -> list[Tensor]:
         """Factors that leave n(p) groups, by the threshold."""
         found = [lasso_leaving(p, round(groups_left(p, progress))) for p in problems]
-        strengths = [float(strength.mean()) for _, strength in found]
-        self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
+        self._now = torch.stack([strength.mean() for _, strength in found]).mean() / lr if lr > 0 else 0.0
         return [factors for factors, _ in found]
 
     def value(self, problems: Sequence[Problem]) -> float:

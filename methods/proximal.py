@@ -42,7 +42,8 @@ class Proximal(Method):
         self.ramp = ramp
         self.weights = _weights(groups, weights)
         self._optimizer: Optimizer | None = None
-        self._progress = self._now = 0.0
+        self._progress = 0.0
+        self._now: float | Tensor = 0.0  # a tensor stays on its device until somebody asks
         if isinstance(lam, tuple) and (budget.scope != "layer" or len(lam) != len(groups)):
             raise ValueError(
                 f"lam = {list(lam)}: one number for each of {len(groups)} families and scope layer, or one"
@@ -72,7 +73,7 @@ class Proximal(Method):
     def diagnostics(self) -> Mapping[str, float]:
         """Return the strength now, the learning rate not in it (its mean over the families), and the value of R."""
         plain = divide(self.groups, self.budget, self.weights, None)
-        return {"lam": self._now, "regulariser": self.value(plain)}
+        return {"lam": float(self._now), "regulariser": self.value(plain)}
 
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
         """Factors of the prox of `strength` R, one tensor a problem shaped as its norms. strength = lr lam, >= 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from methods.batched import value_of
@@ -44,8 +45,8 @@ class WGSEF(Proximal):
     def reach(self, problems: Sequence[Problem], lr: float, progress: float, part: float) -> list[Tensor]:
         """Factors that leave n(p) groups at a small strength, by the budget."""
         # d_j and the metric have scales of their own: c_j is to be small in the mean over the groups
-        strengths = [max(SHRINKAGE * part, LEAST) / float(p.weights.mean()) for p in problems]
-        self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
+        strengths = [max(SHRINKAGE * part, LEAST) / p.weights.mean() for p in problems]
+        self._now = torch.stack(strengths).mean() / lr if lr > 0 else 0.0
         counts = [round(groups_left(p, progress)) for p in problems]
         triples = zip(problems, counts, strengths, strict=True)
         return [envelope_leaving(p, n, c)[0] for p, n, c in triples]

@@ -9,8 +9,6 @@ from methods import batched, envelope
 from methods import envelope_search as search
 from methods.batched import prox_factors_of, value_of
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 DTYPES = [torch.float64, torch.float64, torch.float32]
 exponent = st.floats(-30, 2).map(lambda e: 10.0**e)

@@ -4,14 +4,12 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from methods import envelope
 from methods import envelope_search as search
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 LONG_KINDS = ["normal", "heavy", "few distinct", "mostly zero", "equal", "dying", "sorted"]
 
