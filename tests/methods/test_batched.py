@@ -9,7 +9,6 @@ from methods import batched, envelope
 from methods import envelope_search as search
 from methods.batched import prox_factors_of, value_of
 
-
 DTYPES = [torch.float64, torch.float64, torch.float32]
 exponent = st.floats(-30, 2).map(lambda e: 10.0**e)
 size = st.sampled_from([0.0, 1.0, 1.0, 2.0]) | st.floats(1e-2, 10.0) | exponent

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from methods import envelope
 
-
 NORMS = torch.tensor([4.0, 3.0, 2.0, 1.0], dtype=torch.float64)
 WEIGHTS = torch.tensor([1.0, 4.0, 0.25, 2.0], dtype=torch.float64)
 

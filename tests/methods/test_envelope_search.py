@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from methods import envelope
 from methods import envelope_search as search
 
-
 LONG_KINDS = ["normal", "heavy", "few distinct", "mostly zero", "equal", "dying", "sorted"]
 
 
