@@ -35,8 +35,5 @@ def test_every_label_lies_inside_the_figure(suite, figure):
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_no_trial_failed_and_every_seed_is_there(suite):
-    trials = load(RESULTS / suite).trials
-    assert set(trials["status"]) == {"done"}
-    columns = ["dataset", "architecture", "method", "hyperparameters", "grouping", "keep"]
-    assert trials.groupby(columns)["seed"].nunique().nunique() == 1
+def test_no_trial_failed(suite):
+    assert set(load(RESULTS / suite).trials["status"]) == {"done"}
