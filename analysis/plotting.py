@@ -21,7 +21,7 @@ from analysis.load import Setting
 from analysis.registry import Skip
 from analysis.series import Series, dense_series, majority, pruned_series
 from analysis.statistics import by_keep, over_seeds
-from analysis.style import COLUMN_WIDTH, DENSE_COLOUR, LINES, styles
+from analysis.style import COLUMN_WIDTH, DENSE_COLOUR, LINES, Style, styles
 
 METADATA = {"pdf": {"CreationDate": None, "Creator": "klevel"}, "png": {"Software": "klevel"}}
 SIDESTEP = 0.014  # between series that share their x, of the range of x; all steps together at most
@@ -109,10 +109,20 @@ def draw_dense(panel: Panel, axes: Axes) -> None:
         mean, half, n = over_seeds(series.rows, "test_top1")
         axes.axhline(100 * mean, color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=0.9, zorder=1)
         if n > 1:
-            low, high = max(0.0, 100 * (mean - half)), min(100.0, 100 * (mean + half))
-            axes.axhspan(low, high, color=DENSE_COLOUR, alpha=0.1, linewidth=0, zorder=0)
+            percent_band(axes, mean, half, DENSE_COLOUR)
         handle = Line2D([], [], color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=0.9)
         panel.handles.setdefault(series.label, handle)
+
+
+def percent_band(axes: Axes, mean: float, half: float, colour: str) -> None:
+    """Draw the interval of a fraction as a band over all x, in percent; it ends at 0 and 100."""
+    low, high = max(0.0, 100 * (mean - half)), min(100.0, 100 * (mean + half))
+    axes.axhspan(low, high, color=colour, alpha=0.1, linewidth=0, zorder=0)
+
+
+def legend_line(style: Style, line: Any) -> Line2D:
+    """Return what the legend shows of a series: its line with its mark."""
+    return Line2D([], [], color=style.colour, marker=style.mark, linestyle=line, markeredgewidth=0.8)
 
 
 def draw_par(panel: Panel, axes: Axes, vertical: bool = False) -> None:

@@ -73,7 +73,7 @@ def _batches(norms: Sequence[Tensor]) -> list[list[int]]:
     batches: list[list[int]] = []
     same_size: dict[int, list[int]] = {}
     for i, t in enumerate(norms):
-        if _long(t):
+        if search.worth_eliminating(t):
             batches.append([i])
         else:
             same_size.setdefault(t.shape[-1], []).append(i)
@@ -86,11 +86,6 @@ def _batches(norms: Sequence[Tensor]) -> list[list[int]]:
             batches.append(families)
             width = size
     return batches
-
-
-def _long(norms: Tensor) -> bool:
-    """One vector that is solved faster alone, by elimination."""
-    return norms.device.type == "cpu" and norms.shape[-1] > search.LARGE and _rows(norms) == 1
 
 
 def _rows(norms: Tensor) -> int:
@@ -137,11 +132,4 @@ def _checked(
             raise ValueError(f"{name} must be finite and not negative, not {wrong[0]}")
     if weights is None:
         return None
-    return [_fit(w, t.shape) for w, t in zip(weights, norms, strict=True)]
-
-
-def _fit(weights: Tensor, shape: torch.Size) -> Tensor:
-    try:
-        return weights.expand(shape)
-    except RuntimeError:
-        raise ValueError(f"weights of shape {tuple(weights.shape)} do not fit {tuple(shape)}") from None
+    return [envelope.fit("weights", w, t.shape) for w, t in zip(weights, norms, strict=True)]

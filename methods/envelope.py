@@ -168,8 +168,8 @@ class _Problem(NamedTuple):
     lam: Tensor
 
     def long(self) -> bool:
-        """One vector that is worth eliminating. Elimination waits for the device, so only on the CPU."""
-        return self.norms.dim() == 1 and len(self.norms) > search.LARGE and self.norms.device.type == "cpu"
+        """Whether it is solved by elimination."""
+        return search.worth_eliminating(self.norms)
 
     def finish(self, result: Tensor) -> Tensor:
         """The result, (...,1) or (...,m), in the dtype of norms; NaN for a bad problem on an accelerator."""
@@ -250,7 +250,7 @@ def _problem(norms: Tensor, k: float | Tensor, weights: Tensor | None = None, la
         weights = torch.ones(1, dtype=torch.float64, device=norms.device)
     else:
         _check("weights", weights)
-        weights = _fit("weights", weights.to(norms.device, torch.float64, non_blocking=True), norms.shape)
+        weights = fit("weights", weights.to(norms.device, torch.float64, non_blocking=True), norms.shape)
     budgets = _per_problem("k", k, norms).clamp(max=norms.shape[-1] + 1)
     return _Problem(norms, budgets, weights, _per_problem("lam", lam, norms))
 
@@ -264,11 +264,11 @@ def _per_problem(name: str, number: float | Tensor, norms: Tensor) -> Tensor:
         if not 0 <= number < math.inf:
             raise ValueError(f"{name} must be finite and not negative, not {number}")
         tensor = torch.full((), number, dtype=torch.float64, device=norms.device)
-    return _fit(name, tensor, norms.shape[:-1]).unsqueeze(-1)
+    return fit(name, tensor, norms.shape[:-1]).unsqueeze(-1)
 
 
-def _fit(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
-    """The tensor broadcast to the shape."""
+def fit(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
+    """Return the tensor broadcast to the shape. Raises ValueError with the name where it does not fit."""
     try:
         return tensor.expand(shape)
     except RuntimeError:

@@ -151,6 +151,11 @@ class Source(NamedTuple):
         return self.build(*_drawn(self.norms, self.weights, size))
 
 
+def worth_eliminating(norms: Tensor) -> bool:
+    """One long vector. Elimination waits for the device, so only on the CPU."""
+    return norms.dim() == 1 and len(norms) > LARGE and norms.device.type == "cpu"
+
+
 def chunks(norms: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Both vectors in pieces of CHUNK; weights of length 1 stay as they are."""
     for start in range(0, len(norms), CHUNK):

@@ -6,6 +6,7 @@ network, a `Budget` is how many of the groups may survive and where.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -187,7 +188,7 @@ class Budget:
             return [top(s, k) for s, k in zip(scores, self.per_family, strict=True)]
         floors = [top(s.flatten(), 1) for s in scores]
         joined = join(scores).double().masked_fill(torch.cat(floors), torch.inf)
-        return split_like(top(joined, self.total), scores)
+        return split(top(joined, self.total), [s.shape for s in scores])
 
 
 def join(tensors: Sequence[Tensor]) -> Tensor:
@@ -195,10 +196,10 @@ def join(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([t.flatten() for t in tensors])
 
 
-def split_like(joined: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Undo `join`: return views of a vector over all groups, shaped as these tensors."""
-    parts = joined.split([t.numel() for t in tensors])
-    return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]
+def split(joined: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Undo `join`: return views of a vector over all groups, in these shapes."""
+    parts = joined.split([math.prod(shape) for shape in shapes])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def top(scores: Tensor, k: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from methods.batched import prox_factors_of
-from methods.groups import Budget, Groups, join, split_like, top
+from methods.groups import Budget, Groups, join, split, top
 from methods.metric import metric
 
 
@@ -34,6 +34,11 @@ class Problem:
         """w_j = t_j / sqrt(d_j): groups leave in the order of it. Infinite for the floor."""
         w = self.norms / self.weights.sqrt()
         return w if self.floor is None else w.masked_fill(self.floor, torch.inf)
+
+    @property
+    def ridge(self) -> Tensor:
+        """1/2 d_j t_j^2, the part of each group in the ridge."""
+        return 0.5 * self.weights * self.norms.square()
 
     @property
     def free(self) -> Tensor:
@@ -71,7 +76,7 @@ def undivide(per_problem: Sequence[Tensor], groups: Groups, budget: Budget) -> l
     """Return tensors over the groups of each problem as one tensor a family, shaped as its norms."""
     if budget.scope == "layer":
         return list(per_problem)
-    return split_like(per_problem[0], [torch.empty(f.shape, device="meta") for f in groups])
+    return split(per_problem[0], [f.shape for f in groups])
 
 
 def envelope_factors(problems: Sequence[Problem], budgets: Sequence[float], strengths: Sequence[float]) -> list[Tensor]:

@@ -55,10 +55,4 @@ class WGSEF(Proximal):
         """Omega_k, summed over the problems; a floor counts with its ridge."""
         rooms = [p.room(p.k) for p in problems]
         omega = float(value_of([p.free for p in problems], rooms, [p.weights for p in problems]))
-        return omega + sum(_ridge_of_floor(p) for p in problems)
-
-
-def _ridge_of_floor(problem: Problem) -> float:
-    if problem.floor is None:
-        return 0.0
-    return 0.5 * float((problem.weights * problem.norms.square())[problem.floor].sum())
+        return omega + sum(float(p.ridge[p.floor].sum()) for p in problems if p.floor is not None)

@@ -49,7 +49,7 @@ class WGSEFDC(WGSEF):
 
     def value(self, problems: Sequence[Problem]) -> float:
         """The gap, summed over the problems."""
-        ridge = sum(0.5 * float((p.weights * p.norms.square()).sum()) for p in problems)
+        ridge = sum(float(p.ridge.sum()) for p in problems)
         return max(0.0, super().value(problems) - ridge)
 
 

@@ -71,7 +71,7 @@ def train_dense(spec: DenseSpec, bench: Bench) -> None:
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
     epochs = train(network, data, spec.recipe, phase, report=bench.report)
     record = {
-        "val_top1": evaluate(network, data, data.val).top1,
+        "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
         "test_top1": evaluate(network, data, data.test).top1,
         "epochs": [asdict(e) for e in epochs],
     }

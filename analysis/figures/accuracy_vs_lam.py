@@ -14,7 +14,7 @@ from analysis.klevel import count
 from analysis.load import Setting
 from analysis.marks import explain, fill, look
 from analysis.multiples import APART, Cell, cells, multiples, shared
-from analysis.plotting import Curve, Panel, finish, percent_bars, seeds
+from analysis.plotting import Curve, Panel, finish, legend_line, percent_band, percent_bars, seeds
 from analysis.registry import Skip, entry
 from analysis.series import Series, series_within
 from analysis.statistics import by, over_seeds
@@ -75,8 +75,7 @@ def _draw(plot: Panel, axes: Axes, curve: Curve, style: Style) -> set[str | None
     fills = [fill(count(rows[rows["lam"] == lam])) for lam in x]
     for lam, accuracy, filled in zip(x, y, fills, strict=True):
         axes.plot([lam], [accuracy], zorder=4, **look(style, filled))
-    handle = Line2D([], [], color=style.colour, marker=style.mark, linestyle=line, markeredgewidth=0.8)
-    plot.handles.setdefault(curve.series.label, handle)
+    plot.handles.setdefault(curve.series.label, legend_line(style, line))
     return set(fills)
 
 
@@ -89,8 +88,7 @@ def _draw_auto(plot: Panel, axes: Axes, series: Series, rows: pd.DataFrame, styl
     look_line: dict[str, Any] = {"color": style.colour, "linestyle": AUTO_LINE, "linewidth": 1.0}
     axes.axhline(100 * mean, zorder=2, **look_line)
     if n > 1:
-        low, high = max(0.0, 100 * (mean - half)), min(100.0, 100 * (mean + half))
-        axes.axhspan(low, high, color=style.colour, alpha=0.1, linewidth=0, zorder=0)
+        percent_band(axes, mean, half, style.colour)
     filled = fill(count(auto))
     at_the_edge = axes.get_yaxis_transform()
     axes.plot([1], [100 * mean], transform=at_the_edge, clip_on=False, zorder=5, **look(style, filled))

@@ -17,7 +17,7 @@ from analysis.klevel import Count
 from analysis.load import Setting
 from analysis.marks import explain, fill, look
 from analysis.multiples import APART, Cell, cells, multiples, shared
-from analysis.plotting import Curve, Panel, finish, seeds
+from analysis.plotting import Curve, Panel, finish, legend_line, seeds
 from analysis.registry import Skip, entry
 from analysis.series import Series, series_within
 from analysis.statistics import by
@@ -124,17 +124,17 @@ def _step(plot: Panel) -> float:
 
 def _line(drawing: _Drawing, axes: Axes, series: Series, points: pd.DataFrame) -> None:
     """Draw a mean with intervals as bars, and the range over the families as a band."""
-    colour, mark = drawing.styles[series.method]
+    style = drawing.styles[series.method]
     line = LINES[series.variant % len(LINES)]
     axes.errorbar(
         points["epoch"], points["left"], yerr=points["left_half"].where(points["left_half"] > 0),
-        color=colour, linestyle=line, elinewidth=0.7, capsize=1.2, capthick=0.6,
+        color=style.colour, linestyle=line, elinewidth=0.7, capsize=1.2, capthick=0.6,
         errorevery=math.ceil(len(points) / BARS), zorder=3,
     )  # fmt: skip
-    axes.fill_between(points["epoch"], points["low"], points["high"], color=colour, alpha=0.13, linewidth=0, zorder=2)
-    drawing.plot.handles.setdefault(
-        series.label, Line2D([], [], color=colour, marker=mark, linestyle=line, markeredgewidth=0.8)
+    axes.fill_between(
+        points["epoch"], points["low"], points["high"], color=style.colour, alpha=0.13, linewidth=0, zorder=2
     )
+    drawing.plot.handles.setdefault(series.label, legend_line(style, line))
 
 
 def _axes(axes: Axes, last: float, room: float, levels: list[float]) -> None:
