@@ -11,6 +11,7 @@ import pkgutil
 from methods.base import Method
 from methods.group_lasso import GroupLasso
 from methods.groups import Budget, Family, Groups
+from methods.members import Member
 from methods.wgsef import WGSEF
 from methods.wgsef_dc import WGSEFDC
 
@@ -32,4 +33,4 @@ def discover() -> dict[str, type[Method]]:
 
 REGISTRY: dict[str, type[Method]] = discover()
 
-__all__ = ["REGISTRY", "WGSEF", "WGSEFDC", "Budget", "Family", "GroupLasso", "Groups", "Method", "discover"]
+__all__ = ["REGISTRY", "WGSEF", "WGSEFDC", "Budget", "Family", "GroupLasso", "Groups", "Member", "Method", "discover"]

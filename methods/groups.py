@@ -9,57 +9,67 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-Scope = Literal["layer", "network"]
+from methods.members import Member
 
-# Values worked on at once. They stay in the cache, and from 1 << 15 on torch would divide every operation
-# among threads that are waited for, which costs more than it gains, and very much more on a machine that is busy.
-PART = (1 << 15) - 64
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers as wide as a float, by bytes
+Scope = Literal["layer", "network"]
 
 
 @dataclass(frozen=True)
 class Family:
     """m groups of one kind and layout.
 
-    members: pairs of a parameter and the dims of it that index the groups: (0,) for filters, (1,) for input
-        channels, (1, 2, 3) for filter shapes, every dim for single elements, () for one group of it all. Group j
-        is slice j of every member taken together, so all members have equally many of them.
+    members: what the groups are made of: group j is what every member says of group j taken together, so all members
+        have equally many. A pair (parameter, dims) will do where slices of the parameter are the groups: (0,) for
+        filters, (1,) for input channels, (1, 2, 3) for filter shapes, every dim for single elements, () for one
+        group of it all. See `Member` for the rest.
     rows: 1 for one problem of m groups; B where the groups are B independent problems of m groups each, all with
         the same budget (N:M sparsity: rows of M elements). Tensors over the groups then have shape (B, m).
+    floor: whether one group has to survive for the network to work, as of a layer; a residual branch may go.
     """
 
     name: str
-    members: list[tuple[Tensor, tuple[int, ...]]]
+    members: Sequence[Member | tuple[Tensor, tuple[int, ...]]]
     rows: int = 1
+    floor: bool = True
 
     def __post_init__(self) -> None:
         """Refuse members that disagree on the number of groups. Raises ValueError naming the family."""
-        counts = {_count(p, dims) for p, dims in self.members}
+        counts = {m.groups for m in self.parts}
         if len(counts) != 1:
             raise ValueError(f"family {self.name}: its members have {sorted(counts)} groups, must be one number")
         if counts.pop() % self.rows:
             raise ValueError(f"family {self.name}: its groups do not fill {self.rows} rows")
 
+    @cached_property
+    def parts(self) -> tuple[Member, ...]:
+        """The members, each spelled out."""
+        return tuple(Member(*m) for m in self.members)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of a tensor over the groups: (m,), or (rows, m)."""
-        total = _count(*self.members[0])
-        return (total,) if self.rows == 1 else (self.rows, total // self.rows)
+        return (self.size,) if self.rows == 1 else (self.rows, self.size // self.rows)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of groups, all rows together."""
-        return _count(*self.members[0])
+        return self.parts[0].groups
 
-    @property
+    @cached_property
     def elements(self) -> int:
         """Number of single parameters in one group."""
-        return sum(p.numel() for p, _ in self.members) // self.size
+        return sum(m.elements for m in self.parts)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.parts[0].parameter.device
 
     @torch.no_grad()
     def norms(self, p: int = 2) -> Tensor:
@@ -68,10 +78,9 @@ class Family:
         Powers are summed in float64, where the squares of all finite float32 values are in range (of float64
         parameters, norms within 1e-150 to 1e150). What is not finite stays so.
         """
-        if len(self.members) == 1 and self.members[0][0].numel() == self.size:  # the norm of one element
-            parameter, dims = self.members[0]
-            return _grouped(parameter.abs(), dims).double().view(self.shape)
-        powers = torch.stack([_grouped(_power_sums(v, dims, p), dims) for v, dims in self.members]).sum(0)
+        if len(self.parts) == 1 and self.elements == 1:  # the norm of one element
+            return self.parts[0].magnitudes().double().view(self.shape)
+        powers = torch.stack([m.power_sums(p) for m in self.parts]).sum(0)
         return (powers.sqrt_() if p == 2 else powers).view(self.shape)
 
     @torch.no_grad()
@@ -80,24 +89,13 @@ class Family:
 
         factors: shape `shape`, any floating dtype or bool; rounded to the dtype of each parameter first.
         """
-        for parameter, dims in self.members:
-            spread = _spread(factors, parameter, dims)
-            # As bits: unlike a product this clears inf and NaN, and unlike masked_fill_ it is as fast as a product.
-            bits = _BITS[parameter.element_size()]
-            kept = (spread != 0).to(bits).neg_()  # all bits or none
-            parts = (_split(t.expand_as(parameter), parameter) for t in (parameter, spread, kept))
-            for part, factor, mask in zip(*parts, strict=True):
-                if factors.dtype != torch.bool:
-                    part.mul_(factor)
-                part.view(bits).bitwise_and_(mask)
+        for member in self.parts:
+            member.scale_(factors.reshape(-1))
 
     @torch.no_grad()
     def nonzero(self) -> int:
         """Number of groups with at least one value that is not exactly zero."""
-        alive = torch.zeros(self.size, dtype=torch.bool, device=self.members[0][0].device)
-        for parameter, dims in self.members:
-            alive |= _grouped(parameter != 0, dims).any(1)
-        return int(alive.sum())
+        return int(torch.stack([m.alive() for m in self.parts]).any(0).sum())
 
 
 class Groups:
@@ -126,7 +124,7 @@ class Groups:
 
     def parameters(self) -> list[Tensor]:
         """Every parameter that is a member of a group, once."""
-        return list({id(p): p for f in self for p, _ in f.members}.values())
+        return list({id(m.parameter): m.parameter for f in self for m in f.parts}.values())
 
     def norms(self) -> list[Tensor]:
         """Group norms, one tensor a family: see `Family.norms`."""
@@ -149,16 +147,18 @@ class Budget:
     scope: `layer` sets a k for each family; `network` sets one k over all families.
     per_family: k of each row of each family (scope layer; with one row, k of the family).
     total: k of the whole network.
+    floors: whether each family has to keep a group with scope network; empty where each has its own k.
     """
 
     scope: Scope
     keep: float
     per_family: tuple[int, ...]
     total: int
+    floors: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, groups: Groups, keep: float, scope: Scope = "layer") -> Budget:
-        """k = round(keep m), halves to even, never below one group a family.
+        """k = round(keep m), halves to even, never below one group a family that needs one, nor below one in all.
 
         Raises ValueError where keep is outside (0, 1].
         """
@@ -167,7 +167,8 @@ class Budget:
         per_family = tuple(max(1, round(keep * f.shape[-1])) for f in groups)
         if scope == "layer":
             return cls(scope, keep, per_family, sum(k * f.rows for k, f in zip(per_family, groups, strict=True)))
-        return cls(scope, keep, per_family, max(len(groups), round(keep * sum(groups.sizes))))
+        least = max(1, sum(f.floor for f in groups))
+        return cls(scope, keep, per_family, max(least, round(keep * sum(groups.sizes))), tuple(f.floor for f in groups))
 
     def targets(self, groups: Groups) -> list[int]:
         """Groups that are to be left: one number a family, or one for the network where the scope is that."""
@@ -178,17 +179,21 @@ class Budget:
     def select(self, scores: Sequence[Tensor]) -> list[Tensor]:
         """Masks (bool, shaped as the scores) of exactly k groups: those with the highest scores.
 
-        Among equal scores the first group wins. With scope network the best group of each family is always kept,
-        so that no layer disappears, and the rest of the budget goes to the best of all.
+        Among equal scores the first group wins. With scope network the best group of each family with a floor is
+        always kept, so that no layer disappears, and the rest of the budget goes to the best of all.
         Raises ValueError where a score is NaN.
         """
         if any(bool(s.isnan().any()) for s in scores):
             raise ValueError("scores hold NaN: the network diverged")
         if self.scope == "layer":
             return [top(s, k) for s, k in zip(scores, self.per_family, strict=True)]
-        floors = [top(s.flatten(), 1) for s in scores]
-        joined = join(scores).double().masked_fill(torch.cat(floors), torch.inf)
+        joined = join(scores).double().masked_fill(self.floor(scores), torch.inf)
         return split(top(joined, self.total), [s.shape for s in scores])
+
+    def floor(self, scores: Sequence[Tensor]) -> Tensor:
+        """Mask (bool) over all groups of the network: the best one of each family that must not disappear."""
+        best = zip(scores, self.floors, strict=True)
+        return join([top(s.flatten(), 1) if needed else torch.zeros_like(s, dtype=torch.bool) for s, needed in best])
 
 
 def join(tensors: Sequence[Tensor]) -> Tensor:
@@ -211,59 +216,3 @@ def top(scores: Tensor, k: int) -> Tensor:
     above, level = scores > lowest, scores == lowest
     room = k - above.sum(-1, keepdim=True)
     return above | (level & (level.cumsum(-1) <= room))
-
-
-def _count(parameter: Tensor, dims: tuple[int, ...]) -> int:
-    return int(torch.Size([parameter.shape[d] for d in dims]).numel())
-
-
-def _power_sums(values: Tensor, dims: tuple[int, ...], p: int) -> Tensor:
-    """Sums in float64 of |value|^p, p = 1 or 2, over the dims not in `dims`, which stay with length 1.
-
-    On the CPU a part at a time: a float64 copy of a whole weight would cost more than the sums. Accelerators convert
-    while they read.
-    """
-    rest = [d for d in range(values.dim()) if d not in dims]
-    if not rest:
-        return _powers(values, p)
-    if values.device.type != "cpu":
-        norms = torch.linalg.vector_norm(values, p, rest, keepdim=True, dtype=torch.float64)
-        return _powers(norms, p)
-    sums = [_powers(part, p).sum(rest, keepdim=True) for part in _split(values, values)]
-    outermost = _outermost(values)
-    return torch.stack(sums).sum(0) if outermost in rest else torch.cat(sums, outermost)
-
-
-def _split(values: Tensor, like: Tensor) -> Sequence[Tensor]:
-    """Parts of about PART values of a tensor shaped like another, cut where that one is outermost in memory.
-
-    One part on accelerators, where starting an operation costs more than what stays in a cache saves.
-    """
-    if like.dim() == 0 or like.device.type != "cpu":
-        return [values]
-    outermost = _outermost(like)
-    step = max(1, PART * like.shape[outermost] // max(1, like.numel()))
-    return torch.split(values, step, outermost)
-
-
-def _outermost(values: Tensor) -> int:
-    return max(range(values.dim()), key=values.stride)
-
-
-def _powers(values: Tensor, p: int) -> Tensor:
-    copy = values.to(torch.float64, copy=True)
-    return copy.square_() if p == 2 else copy.abs_()
-
-
-def _grouped(values: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Bring the dims that index groups to the front: shape (groups, elements of a group)."""
-    rest = [d for d in range(values.dim()) if d not in dims]
-    return values.permute(*dims, *rest).reshape(_count(values, dims), -1)
-
-
-def _spread(factors: Tensor, parameter: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Factors per group as a tensor that broadcasts against the parameter."""
-    shape = [n if d in dims else 1 for d, n in enumerate(parameter.shape)]
-    # dims may name the dims in any order: view them so, then put them back where the parameter has them
-    ordered = factors.reshape([parameter.shape[d] for d in dims]).to(parameter.dtype)
-    return ordered.permute(sorted(range(len(dims)), key=lambda i: dims[i])).reshape(shape)

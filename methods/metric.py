@@ -22,10 +22,12 @@ def metric(family: Family, optimizer: Optimizer | None) -> Tensor | None:
     Source of the metric: Yun, Lozano, Yang, "Adaptive Proximal Gradient Methods for Structured Neural Networks",
     NeurIPS 2021.
     """
-    if optimizer is None or not all("exp_avg_sq" in optimizer.state.get(p, {}) for p, _ in family.members):
+    if optimizer is None or not all("exp_avg_sq" in optimizer.state.get(p, {}) for p, *_ in family.parts):
         return None
     settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    divisors = [(_divisor(optimizer.state[p], settings[id(p)]), dims) for p, dims in family.members]
+    divisors = [
+        m._replace(parameter=_divisor(optimizer.state[m.parameter], settings[id(m.parameter)])) for m in family.parts
+    ]
     return Family(family.name, divisors, family.rows).norms(p=1) / family.elements
 
 

@@ -20,8 +20,8 @@ class Problem:
 
     norms: t_j, in the metric of the optimiser: see `methods.metric`. weights: d_j, likewise; shape (1,) where all are
     equal. k: of each row.
-    floor: the largest group of each family where several families are in one problem. It is never removed, counts in
-    k, and decays as the survivors do. None where each family has its own k.
+    floor: the largest group of each family that must keep one, where several families are in one problem. It is never
+    removed, counts in k, and decays as the survivors do. None where each family has its own k.
     """
 
     norms: Tensor
@@ -67,7 +67,7 @@ def divide(groups: Groups, budget: Budget, weights: Sequence[Tensor], optimizer:
             norms[i], weights[i] = norms[i] * h.sqrt(), weights[i] / h
     if budget.scope == "layer":
         return [Problem(*one) for one in zip(norms, weights, budget.per_family, strict=True)]
-    floor = join([top((n / d.sqrt()).flatten(), 1) for n, d in zip(norms, weights, strict=True)])
+    floor = budget.floor([n / d.sqrt() for n, d in zip(norms, weights, strict=True)])
     everyones = [d.expand_as(n) for n, d in zip(norms, weights, strict=True)]
     return [Problem(join(norms), join(everyones), budget.total, floor)]
 

@@ -109,7 +109,7 @@ def _weights(groups: Groups, weights: Weights) -> list[Tensor]:
 
 
 def _fit(family: Family, given: object) -> Tensor:
-    numbers = torch.as_tensor(given, dtype=torch.float64, device=family.members[0][0].device)
+    numbers = torch.as_tensor(given, dtype=torch.float64, device=family.device)
     if numbers.dim() == 0 or len(numbers) == 1:
         return numbers.view(1)
     if len(numbers) != family.shape[-1]:

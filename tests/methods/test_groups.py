@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods import groups as module
+from methods import members as module
 from methods.groups import Budget, Family, Groups
 
 WEIGHT = torch.arange(24.0).reshape(2, 3, 2, 2) - 7

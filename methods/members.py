@@ -1,0 +1,147 @@
+"""Which values of a parameter belong to which group, and the sums and products over groups that follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Values worked on at once. They stay in the cache, and from 1 << 15 on torch would divide every operation
+# among threads that are waited for, which costs more than it gains, and very much more on a machine that is busy.
+PART = (1 << 15) - 64
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers as wide as a float, by bytes
+
+
+class Member(NamedTuple):
+    """A parameter and how it is divided: slice j of it belongs to group j.
+
+    dims: the dims that index the groups: (0,) for filters, (1,) for input channels, (1, 2, 3) for filter shapes,
+        every dim for single elements, () for one group of it all.
+    shape: the parameter is seen in this shape first: dims of it split, none merged or moved (tiles; rows of M).
+        None: as it is.
+    places: int64 (m,) or (m, c), for dims of length 1: group j is slice places[j], or the c slices places[j, :]; what
+        is not in it belongs to no group of this member. None: group j is slice j.
+    """
+
+    parameter: Tensor
+    dims: tuple[int, ...]
+    shape: tuple[int, ...] | None = None
+    places: Tensor | None = None
+
+    @property
+    def view(self) -> Tensor:
+        """The parameter in the shape whose dims index the groups: the same memory."""
+        return self.parameter if self.shape is None else self.parameter.view(self.shape)
+
+    @property
+    def slices(self) -> int:
+        """Number of slices along `dims`."""
+        return math.prod(self.view.shape[d] for d in self.dims)
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return self.slices if self.places is None else len(self.places)
+
+    @property
+    def elements(self) -> int:
+        """Number of values in one group."""
+        each = self.parameter.numel() // self.slices
+        return each if self.places is None or self.places.dim() == 1 else each * self.places.shape[1]
+
+    def power_sums(self, p: int) -> Tensor:
+        """Sums in float64 of |value|^p of each group, p = 1 or 2, shape (m,)."""
+        sums = grouped(_power_sums(self.view, self.dims, p), self.dims).flatten()
+        if self.places is None:
+            return sums
+        chosen = sums[self.places]
+        return chosen if chosen.dim() == 1 else chosen.sum(1)
+
+    def magnitudes(self) -> Tensor:
+        """|value| of groups of a single value, in the dtype of the parameter, shape (m,)."""
+        values = grouped(self.view.abs(), self.dims)
+        return values.flatten() if self.places is None else values[self.places].flatten()
+
+    def scale_(self, factors: Tensor) -> None:
+        """Multiply group j by factors[j] in place, factors of shape (m,): see `Family.scale_`."""
+        values = self.view
+        spread = _spread(self._per_slice(factors), values, self.dims)
+        # As bits: unlike a product this clears inf and NaN, and unlike masked_fill_ it is as fast as a product.
+        bits = _BITS[values.element_size()]
+        kept = (spread != 0).to(bits).neg_()  # all bits or none
+        parts = (_split(t.expand_as(values), values) for t in (values, spread, kept))
+        for part, factor, mask in zip(*parts, strict=True):
+            if factors.dtype != torch.bool:
+                part.mul_(factor)
+            part.view(bits).bitwise_and_(mask)
+
+    def alive(self) -> Tensor:
+        """Mask (bool, (m,)) of the groups with at least one value that is not exactly zero."""
+        alive = grouped(self.view != 0, self.dims).any(1)
+        if self.places is None:
+            return alive
+        chosen = alive[self.places]
+        return chosen if chosen.dim() == 1 else chosen.any(1)
+
+    def _per_slice(self, factors: Tensor) -> Tensor:
+        """Factors of the groups as factors of all slices: 1 for those that belong to no group."""
+        if self.places is None:
+            return factors
+        full = factors.new_ones(self.slices)
+        full[self.places] = factors if self.places.dim() == 1 else factors[:, None].expand(self.places.shape)
+        return full
+
+
+def _power_sums(values: Tensor, dims: tuple[int, ...], p: int) -> Tensor:
+    """Sums in float64 of |value|^p, p = 1 or 2, over the dims not in `dims`, which stay with length 1.
+
+    On the CPU a part at a time: a float64 copy of a whole weight would cost more than the sums. Accelerators convert
+    while they read.
+    """
+    rest = [d for d in range(values.dim()) if d not in dims]
+    if not rest:
+        return _powers(values, p)
+    if values.device.type != "cpu":
+        norms = torch.linalg.vector_norm(values, p, rest, keepdim=True, dtype=torch.float64)
+        return _powers(norms, p)
+    sums = [_powers(part, p).sum(rest, keepdim=True) for part in _split(values, values)]
+    outermost = _outermost(values)
+    return torch.stack(sums).sum(0) if outermost in rest else torch.cat(sums, outermost)
+
+
+def _split(values: Tensor, like: Tensor) -> Sequence[Tensor]:
+    """Parts of about PART values of a tensor shaped like another, cut where that one is outermost in memory.
+
+    One part on accelerators, where starting an operation costs more than what stays in a cache saves.
+    """
+    if like.dim() == 0 or like.device.type != "cpu":
+        return [values]
+    outermost = _outermost(like)
+    step = max(1, PART * like.shape[outermost] // max(1, like.numel()))
+    return torch.split(values, step, outermost)
+
+
+def _outermost(values: Tensor) -> int:
+    return max(range(values.dim()), key=values.stride)
+
+
+def _powers(values: Tensor, p: int) -> Tensor:
+    copy = values.to(torch.float64, copy=True)
+    return copy.square_() if p == 2 else copy.abs_()
+
+
+def grouped(values: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Bring the dims that index groups to the front: shape (slices, values of a slice)."""
+    rest = [d for d in range(values.dim()) if d not in dims]
+    return values.permute(*dims, *rest).reshape(math.prod(values.shape[d] for d in dims), -1)
+
+
+def _spread(factors: Tensor, values: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Factors per slice as a tensor that broadcasts against the values."""
+    shape = [n if d in dims else 1 for d, n in enumerate(values.shape)]
+    # dims may name the dims in any order: view them so, then put them back where the values have them
+    ordered = factors.reshape([values.shape[d] for d in dims]).to(values.dtype)
+    return ordered.permute(sorted(range(len(dims)), key=lambda i: dims[i])).reshape(shape)
