@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 
-from runners.datasets import DATASETS, Images
+from runners.datasets import DATASETS, Folders, Published
 from runners.datasets.augmentation import AUGMENTATIONS
+from runners.datasets.decoding import FileSplit, workers_for
 from runners.errors import InputError
 
 VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
@@ -28,64 +30,120 @@ class Split:
     images: Tensor
     labels: Tensor
 
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.labels)
-
-    def at(self, indices: Tensor, device: torch.device) -> Split:
-        """Return these images, on this device."""
-        return Split(self.images[indices].to(device), self.labels[indices].to(device))
-
-
-@dataclass(frozen=True)
-class Data:
-    """The three splits, and the mean and standard deviation per channel that images are normalised by, in [0, 255]."""
-
-    train: Split
-    val: Split
-    test: Split
-    mean: Tensor
-    std: Tensor
-    classes: int
-
     @property
     def channels(self) -> int:
         """Number of channels of an image."""
-        return self.train.images.shape[1]
+        return self.images.shape[1]
 
     @property
     def size(self) -> int:
         """Height and width of an image in pixels."""
-        return self.train.images.shape[2]
+        return self.images.shape[2]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def at(self, indices: Tensor) -> Split:
+        """Return a copy of these images."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def to(self, device: torch.device) -> Split:
+        """Return the split on this device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def head(self, n: int) -> Tensor:
+        """Return the first n images."""
+        return self.images[:n]
+
+    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go through the split in its order; the last batch may be smaller."""
+        yield from zip(self.images.split(batch_size), self.labels.split(batch_size), strict=True)
+
+    def shuffled(
+        self, batch_size: int, generator: Generator, augmentation: Sequence[str]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go through the split once in the generator's order, augmented at the size of the images."""
+        for indices in torch.randperm(len(self), generator=generator).split(batch_size):
+            indices = indices.to(self.labels.device)
+            images = self.images[indices]
+            for name in augmentation:
+                images = AUGMENTATIONS[name](images, generator)
+            yield images, self.labels[indices]
+
+
+AnySplit = Split | FileSplit
+
+
+@dataclass(frozen=True)
+class Data:
+    """The three splits, in memory or as files, and what is done to their uint8 images on the device.
+
+    mean, std: per channel, in [0, 255]. resolution: height and width in pixels that the network sees; None for those
+    of the splits.
+    """
+
+    train: AnySplit
+    val: AnySplit
+    test: AnySplit
+    mean: Tensor
+    std: Tensor
+    classes: int
+    resolution: int | None = None
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of an image."""
+        return self.train.channels
+
+    @property
+    def size(self) -> int:
+        """Height and width in pixels of what the network sees."""
+        return self.resolution or self.train.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are."""
+        return self.train.labels.device
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return float32 images less the mean, divided by the standard deviation."""
-        return (images.float() - self.mean) / self.std
+        """Return float32 images at the network's resolution less the mean, divided by the standard deviation."""
+        pixels = images.float()
+        if pixels.shape[2] != self.size:
+            pixels = F.interpolate(pixels, self.size, mode="bilinear", align_corners=False, antialias=True)
+        return (pixels - self.mean) / self.std
 
-    def batches(self, split: Split, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through a split in its order, normalised; the last batch may be smaller."""
-        for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+    def batches(self, split: AnySplit, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go through a split in its order, normalised; the last batch may be smaller.
+
+        Raises InputError naming an image file that cannot be read.
+        """
+        for images, labels in split.batches(batch_size):
             yield self.normalise(images), labels
 
     def shuffled(
         self, batch_size: int, generator: Generator, augmentation: Sequence[str] = ()
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the training split once in the generator's order, augmented and normalised."""
-        for indices in torch.randperm(len(self.train), generator=generator).split(batch_size):
-            indices = indices.to(self.train.labels.device)
-            images = self.train.images[indices]
-            for name in augmentation:
-                images = AUGMENTATIONS[name](images, generator)
-            yield self.normalise(images), self.train.labels[indices]
+        """Go through the training split once in the generator's order, augmented and normalised.
+
+        Raises InputError naming an image file that cannot be read.
+        """
+        for images, labels in self.train.shuffled(batch_size, generator, augmentation):
+            yield self.normalise(images), labels
 
     def example(self, n: int) -> Tensor:
         """Return the first n validation images, normalised."""
-        return self.normalise(self.val.images[:n])
+        return self.normalise(self.val.head(n))
 
 
 @lru_cache(maxsize=2)
-def _published(dataset: str) -> Images:
-    return DATASETS[dataset]()
+def _published(dataset: str) -> Published:
+    published = DATASETS[dataset]()
+    if not isinstance(published, Published):
+        raise InputError(f"dataset {dataset}: returns {type(published).__name__}, must return Images or Folders")
+    if fault := published.fault():
+        raise InputError(f"dataset {dataset}: {fault}")
+    return published
 
 
 def _stratified(labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -104,14 +162,26 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (share @ value.square() - mean.square()).clamp(min=0).sqrt()
 
 
-def _normalisation(name: Normalisation, dataset: str, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel in [0, 255]: of these images, or of ImageNet."""
-    if name == "dataset":
-        return _moments(images)
-    if images.shape[1] != len(IMAGENET[0]):
-        raise InputError(f"normalisation = imagenet: {dataset} has {images.shape[1]} channel, not {len(IMAGENET[0])}")
+def _normalisation(name: Normalisation, dataset: str, train: AnySplit) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel in [0, 255]: of the training split, or of ImageNet."""
+    if name == "dataset" and isinstance(train, Split):
+        return _moments(train.images)
+    if train.channels != len(IMAGENET[0]):
+        raise InputError(f"normalisation = imagenet: {dataset} has {train.channels} channel, not {len(IMAGENET[0])}")
     mean, std = (255 * torch.tensor(values, dtype=torch.float64) for values in IMAGENET)
     return mean, std
+
+
+def _splits(published: Published, size: int | None, device: torch.device) -> tuple[AnySplit, AnySplit]:
+    """Return all training images and the test images, in main memory."""
+    if isinstance(published, Folders):
+        edge, workers = size or published.size, workers_for(device)
+        train, test = (torch.tensor(labels) for labels in (published.train_labels, published.test_labels))
+        return (
+            FileSplit(published.train_files, train, edge, workers),
+            FileSplit(published.test_files, test, edge, workers),
+        )
+    return Split(published.train_images, published.train_labels), Split(published.test_images, published.test_labels)
 
 
 def load(
@@ -119,27 +189,32 @@ def load(
     train_images: int | None = None,
     device: torch.device | None = None,
     normalisation: Normalisation = "dataset",
+    size: int | None = None,
 ) -> Data:
     """Return a dataset with its fixed validation split, a tenth of the training set and at most 5,000 images.
 
     train_images: a stratified part of what is left to train on; None for all of it. normalisation: `dataset` for mean
-    and standard deviation of the whole training split, `imagenet` for those of ImageNet. Raises InputError where the
+    and standard deviation of the whole training split, `imagenet` for those of ImageNet, which image folders always
+    get: nobody should decode them twice. size: the resolution in pixels that the architecture wants, None for the
+    dataset's own; images in memory are augmented at their own and resized after it. Raises InputError where the
     dataset is not found, has fewer images than that, or is not in colour as ImageNet is.
     """
     device = device or torch.device("cpu")
-    images = _published(dataset)
-    whole = Split(images.train_images, images.train_labels)
-    val, train = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
-    mean, std = _normalisation(normalisation, dataset, whole.images[train])
+    published = _published(dataset)
+    whole, test = _splits(published, size, device)
+    val, rest = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
+    train = whole.at(rest)
+    mean, std = _normalisation(normalisation, dataset, train)
     if train_images is not None and train_images != len(train):
-        if not images.classes <= train_images < len(train):
-            raise InputError(f"train_images = {train_images}: {dataset} allows {images.classes} to {len(train)}")
-        train = train[_stratified(whole.labels[train], train_images)[0]]
+        if not published.classes <= train_images < len(train):
+            raise InputError(f"train_images = {train_images}: {dataset} allows {published.classes} to {len(train)}")
+        train = train.at(_stratified(train.labels, train_images)[0])
     return Data(
-        train=whole.at(train, device),
-        val=whole.at(val, device),
-        test=Split(images.test_images.to(device), images.test_labels.to(device)),
+        train=train.to(device),
+        val=whole.at(val).to(device),
+        test=test.to(device),
         mean=mean.float().view(-1, 1, 1).to(device),
         std=std.float().clamp(min=1e-6).view(-1, 1, 1).to(device),
-        classes=images.classes,
+        classes=published.classes,
+        resolution=size,
     )

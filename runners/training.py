@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from runners.data import Data, Split
+from runners.data import AnySplit, Data
 from runners.spec import Recipe
 
 EVALUATION_BATCH = 250  # larger ones leave the cache: a ResNet-20 takes twice as long at 1,000
@@ -192,7 +192,7 @@ def _step(
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, data: Data, split: Split) -> Accuracy:
+def evaluate(network: nn.Module, data: Data, split: AnySplit) -> Accuracy:
     """Return the accuracy over every image of a split: correct / seen."""
     network.eval()
     top1 = top5 = 0

@@ -23,14 +23,12 @@ def _draw(high: int, n: int, like: Tensor, generator: Generator) -> Tensor:
 @AUGMENTATIONS.register("crop")
 def crop(images: Tensor, generator: Generator) -> Tensor:
     """Shift each image by up to 1/8 of its size, black where it leaves the frame (He et al. 2016: 4 pixels of 32)."""
-    n, channels, height, width = images.shape
+    n, _, height, width = images.shape
     pad = max(1, width // 8)
-    padded = F.pad(images, (pad, pad, pad, pad))
-    rows = _draw(2 * pad + 1, n, images, generator)[:, None] + torch.arange(height, device=images.device)
-    cols = _draw(2 * pad + 1, n, images, generator)[:, None] + torch.arange(width, device=images.device)
-    sample = torch.arange(n, device=images.device)[:, None, None, None]
-    channel = torch.arange(channels, device=images.device)[None, :, None, None]
-    return padded[sample, channel, rows[:, None, :, None], cols[:, None, None, :]]
+    # every window of the padded image is a view of it: what is copied are whole windows, not single pixels
+    windows = F.pad(images, (pad, pad, pad, pad)).unfold(2, height, 1).unfold(3, width, 1)
+    row, col = (_draw(2 * pad + 1, n, images, generator) for _ in range(2))
+    return windows[torch.arange(n, device=images.device), :, row, col]
 
 
 @AUGMENTATIONS.register("flip")

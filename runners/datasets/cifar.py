@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from runners.datasets import DATASETS, Images
-from runners.datasets.files import absent, data_folders
-from runners.errors import InputError
+from runners.datasets.files import absent, corrupt, data_folders, verify
 from runners.vision import torchvision
 
 PIXELS = 3 * 32 * 32
+HOME = "https://www.cs.toronto.edu/~kriz"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Version:
 
     binary, python: the folders of the two versions. train, test: file names without suffix; each holds equally many
     images of its split. labels: bytes before the pixels of an image in a binary file; the last of them is its class.
+    archive: of the binary version, with its published MD5. md5: of the binary files, train before test; where nobody
+    has published them, their sizes and labels are checked alone. torchvision knows those of the Python version.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Version:
     test: tuple[str, ...]
     labels: int
     classes: int
+    archive: str
+    md5: tuple[str, ...] = ()
     train_images: int = 50_000
     test_images: int = 10_000
 
@@ -44,6 +48,15 @@ CIFAR10 = Version(
     test=("test_batch",),
     labels=1,
     classes=10,
+    archive="cifar-10-binary.tar.gz (md5 c32a1d4ab5d03f1284b67883e8d87530)",
+    md5=(
+        "5dd7e06a14cb22eb9f671a540d1b7c25",
+        "5ea93a67294ea407fff1d09f752e9692",
+        "942cd6a4bcdd0dd3c604fbe906cb4421",
+        "ae636b3ba5c66a11e91e8cb52e771fcb",
+        "53f37980c15c3d472c316c40844f3f0d",
+        "803d5f7f4d78ea53de84dbe85f74fb6d",
+    ),
 )
 CIFAR100 = Version(
     name="CIFAR100",
@@ -53,6 +66,7 @@ CIFAR100 = Version(
     test=("test",),
     labels=2,
     classes=100,
+    archive="cifar-100-binary.tar.gz (md5 03b5dce01913d631647c71ecec9e9cb8)",
 )
 
 
@@ -67,7 +81,7 @@ def _locate(version: Version) -> Path:
     try:
         getattr(torchvision.datasets, version.name)(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
-        names = f"{', '.join(f'{file}.bin' for file in files)} of the binary version"
+        names = f"{', '.join(f'{file}.bin' for file in files)} of {HOME}/{version.archive}"
         raise absent(version.name, names, version.binary, error) from error
     return root / version.python
 
@@ -89,23 +103,38 @@ def _binary_split(folder: Path, version: Version, files: tuple[str, ...], images
     return torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
 
 
+def _read_binary_version(folder: Path, version: Version) -> Images:
+    train = _binary_split(folder, version, version.train, version.train_images)
+    test = _binary_split(folder, version, version.test, version.test_images)
+    for file, md5 in zip((*version.train, *version.test), version.md5, strict=bool(version.md5)):
+        verify(folder / f"{file}.bin", md5)
+    return Images(*train, *test, classes=version.classes)
+
+
 def _python_split(folder: Path, version: Version, train: bool) -> tuple[Tensor, Tensor]:
     split = getattr(torchvision.datasets, version.name)(folder.parent, train=train)
     images = torch.from_numpy(split.data).permute(0, 3, 1, 2).contiguous()
     return images, torch.tensor(split.targets, dtype=torch.int64)
 
 
+def _read_python_version(folder: Path, version: Version) -> Images:
+    """Return what torchvision reads. Raises ValueError naming the file that is not the published one."""
+    try:
+        train, test = (_python_split(folder, version, t) for t in (True, False))
+    except Exception:  # torchvision compares the checksums and does not say which one differs
+        reader = getattr(torchvision.datasets, version.name)
+        for file, md5 in (*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])):
+            verify(folder / file, md5)
+        raise
+    return Images(*train, *test, classes=version.classes)
+
+
 def _read(version: Version) -> Images:
     folder = _locate(version)
     try:
-        if folder.name == version.python:
-            train, test = (_python_split(folder, version, t) for t in (True, False))
-        else:
-            train = _binary_split(folder, version, version.train, version.train_images)
-            test = _binary_split(folder, version, version.test, version.test_images)
+        return (_read_python_version if folder.name == version.python else _read_binary_version)(folder, version)
     except Exception as error:  # torchvision raises whatever a corrupt file leads to
-        raise InputError(f"{folder}: not readable, delete the folder to get it again ({error})") from error
-    return Images(*train, *test, classes=version.classes)
+        raise corrupt(folder, error) from error
 
 
 @DATASETS.register("cifar10")

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from runners.datasets import DATASETS, Images
-from runners.datasets.files import absent, data_folders
+from runners.datasets.files import absent, corrupt, data_folders, verify
 from runners.errors import InputError
 from runners.vision import torchvision
 
@@ -19,6 +19,21 @@ PARTS = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+# Of the unpacked files: a distribution packs them anew. They unpack from the archives whose MD5 torchvision has.
+MD5 = {
+    "MNIST": (
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
+    "FashionMNIST": (
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "9018921c3c673c538a1fc5bad174d6f9",
+        "8181f5470baa50b63fa0f6fddb340f0a",
+        "15d484375f8d13e6eb1aabb0c3f46965",
+    ),
+}
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -53,20 +68,25 @@ def _locate(name: str, debian: Path | None) -> Path:
     if debian and all((debian / f"{part}.gz").is_file() for part in PARTS):
         _unpack(debian, root / name / "raw")
         return root
+    reader = getattr(torchvision.datasets, name)
     try:
-        getattr(torchvision.datasets, name)(root, train=True, download=True)
+        reader(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
         package = "; or apt-get install dataset-fashion-mnist" if debian else ""
-        raise absent(name, f"{PARTS[0]} and its three siblings", f"{name}/raw", error, package) from error
+        files = f"{PARTS[0]} and its three siblings, unpacked from {reader.mirrors[0]},"
+        raise absent(name, files, f"{name}/raw", error, package) from error
     return root
 
 
 def _read(name: str, debian: Path | None = None) -> Images:
     root = _locate(name, debian)
+    raw = root / name / "raw"
     try:
+        for part, md5 in zip(PARTS, MD5[name], strict=True):
+            verify(raw / part, md5)
         train, test = (getattr(torchvision.datasets, name)(root, train=t) for t in (True, False))
     except Exception as error:  # torchvision raises whatever a corrupt file leads to
-        raise InputError(f"{root / name / 'raw'}: not readable, delete the folder to get it again ({error})") from error
+        raise corrupt(raw, error) from error
     return Images(train.data[:, None], train.targets.long(), test.data[:, None], test.targets.long(), classes=10)
 
 

@@ -1,6 +1,7 @@
 """CIFAR's files: both versions, both places, and one line where they are absent or corrupt."""
 
 import dataclasses
+import hashlib
 import pickle
 
 import numpy as np
@@ -24,8 +25,6 @@ def published(tmp_path, monkeypatch):
     found = {}
     for name in ("CIFAR10", "CIFAR100"):
         version = getattr(cifar, name)
-        small = {"train_images": PER_FILE * len(version.train), "test_images": PER_FILE * len(version.test)}
-        monkeypatch.setattr(cifar, name, dataclasses.replace(version, **small))
         found[name.lower()] = {
             file: (
                 generator.integers(version.classes, size=PER_FILE, dtype=np.uint8),
@@ -33,6 +32,11 @@ def published(tmp_path, monkeypatch):
             )
             for file in (*version.train, *version.test)
         }
+        small = {"train_images": PER_FILE * len(version.train), "test_images": PER_FILE * len(version.test)}
+        if version.md5:
+            contents = [binary(version, *arrays) for arrays in found[name.lower()].values()]
+            small["md5"] = tuple(hashlib.md5(content).hexdigest() for content in contents)
+        monkeypatch.setattr(cifar, name, dataclasses.replace(version, **small))
         reader = getattr(torchvision.datasets, name)
         for split in ("train", "test"):
             monkeypatch.setattr(reader, f"{split}_list", [[file, None] for file in getattr(version, split)])
@@ -44,13 +48,16 @@ def version_of(name):
     return getattr(cifar, name.upper())
 
 
+def binary(version, labels, pixels):
+    before = [255 - labels] if version.labels == 2 else []  # the coarse class, which is not read
+    return np.concatenate([*(column[:, None] for column in (*before, labels)), pixels], 1).tobytes()
+
+
 def put_binary(files, root, name):
     folder = root / version_of(name).binary
     folder.mkdir(parents=True)
-    for file, (labels, pixels) in files.items():
-        before = [255 - labels] if version_of(name).labels == 2 else []  # the coarse class, which is not read
-        columns = [column[:, None] for column in (*before, labels)]
-        (folder / f"{file}.bin").write_bytes(np.concatenate([*columns, pixels], 1).tobytes())
+    for file, arrays in files.items():
+        (folder / f"{file}.bin").write_bytes(binary(version_of(name), *arrays))
     return folder
 
 
@@ -97,7 +104,9 @@ def test_missing_files_give_one_line_with_every_way_to_get_them(published, tmp_p
         DATASETS[name]()
     version = version_of(name)
     ways = [f"{version.name} is not there", f"{version.train[0]}.bin", f"DIR/{version.binary}", "KLEVEL_DATA=DIR"]
-    assert_one_line(error, [*ways, str(tmp_path / "kept"), "internet"])
+    assert_one_line(
+        error, [*ways, f"https://www.cs.toronto.edu/~kriz/{version.archive}", str(tmp_path / "kept"), "internet"]
+    )
 
 
 DAMAGE = {
@@ -129,3 +138,28 @@ def test_a_corrupt_python_file_gives_one_line(published, tmp_path, name, damage)
     with pytest.raises(InputError, match="not readable, delete the folder") as error:
         DATASETS[name]()
     assert_one_line(error, [str(folder)])
+
+
+def test_one_wrong_pixel_of_the_binary_version_is_seen_where_checksums_are_published(published, tmp_path):
+    folder = put_binary(published["cifar10"], tmp_path / "kept", "cifar10")
+    file = folder / "data_batch_3.bin"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(InputError) as error:
+        DATASETS["cifar10"]()
+    assert_one_line(error, [f"{folder}: not readable", "data_batch_3.bin is not the published file: its MD5 is"])
+
+
+@NAMES
+def test_the_wrong_file_of_the_python_version_is_named(published, tmp_path, monkeypatch, name):
+    folder = put_python(published[name], tmp_path / "kept", name)
+    reader = getattr(torchvision.datasets, version_of(name).name)
+    for split in ("train_list", "test_list"):
+        sums = [[file, hashlib.md5((folder / file).read_bytes()).hexdigest()] for file, _ in getattr(reader, split)]
+        monkeypatch.setattr(reader, split, sums)
+    assert len(DATASETS[name]().test_labels) == PER_FILE
+    file = folder / version_of(name).test[0]
+    file.write_bytes(file.read_bytes() + b"?")
+    with pytest.raises(InputError) as error:
+        DATASETS[name]()
+    assert_one_line(error, [f"{folder}: not readable", f"{file.name} is not the published file: its MD5 is"])

@@ -1,37 +1,14 @@
-"""Data as a trial sees it: the splits, the normalisation, the order, and how MNIST's files are found."""
+"""Data as a trial sees it: the splits, the normalisation, the order and the resolution."""
 
 import dataclasses
-import gzip
-import struct
 
 import numpy as np
 import pytest
 import torch
 
 from runners import data
-from runners.datasets import DATASETS, Images, mnist
+from runners.datasets import DATASETS, Images
 from runners.errors import InputError
-
-MNISTS = pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
-
-
-@pytest.fixture(scope="module", params=list(DATASETS))
-def images(request):
-    try:
-        return DATASETS[request.param]()
-    except InputError as error:
-        pytest.skip(str(error))
-
-
-def test_what_a_dataset_publishes(images):
-    for x, y in ((images.train_images, images.train_labels), (images.test_images, images.test_labels)):
-        assert (x.dtype, y.dtype) == (torch.uint8, torch.int64)
-        assert x.dim() == 4
-        assert x.shape[2] == x.shape[3]
-        assert y.shape == (len(x),)
-        assert set(y.unique().tolist()) == set(range(images.classes))
-    assert images.train_images.shape[1:] == images.test_images.shape[1:]
-    assert images.train_images.max() > 127, "the values fill a byte"
 
 
 @pytest.fixture
@@ -105,20 +82,6 @@ def test_an_unknown_dataset_gives_one_line():
         data.load("digist")
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_the_training_split_has_mean_zero_and_variance_one(name):
-    try:
-        loaded = data.load(name)
-    except InputError as error:
-        pytest.skip(str(error))
-    part = loaded.train.images[:10_000]  # all of digits; of a large set as much as the memory is good for
-    values = loaded.normalise(part).double()
-    tolerance = 1e-5 if len(part) == len(loaded.train) else 0.05
-    assert values.mean((0, 2, 3)).abs().max() < tolerance
-    assert (values.std((0, 2, 3), unbiased=False) - 1).abs().max() < tolerance
-    assert loaded.normalise(part[:1]).dtype == torch.float32
-
-
 def test_moments_are_those_of_each_channel():
     pixels = torch.randint(256, (50, 3, 4, 4), dtype=torch.uint8)
     mean, std = data._moments(pixels)
@@ -177,85 +140,24 @@ def test_batches_go_through_a_split_in_its_order(numbered):
     assert numbers(loaded.example(5)) == numbers(loaded.val.images[:5])
 
 
-def idx(array):
-    """The bytes of an array in the format of MNIST's files."""
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_network_sees_the_resolution_that_it_asks_for(numbered, size):
+    loaded, own = data.load("numbered", size=size), data.load("numbered")
+    assert (loaded.size, own.size, loaded.channels) == (size, 2, 1)
+    assert loaded.example(5).shape == (5, 1, size, size)
+    for batches in (loaded.batches(loaded.test, 30), loaded.shuffled(30, torch.Generator().manual_seed(0), ["crop"])):
+        assert {tuple(x.shape[1:]) for x, _ in batches} == {(1, size, size)}
+    assert torch.equal(loaded.mean, own.mean), "normalised by the moments of the published pixels"
+    if size == 2:
+        assert torch.equal(loaded.example(5), own.example(5))
 
 
-@pytest.fixture
-def parts(tmp_path, monkeypatch):
-    """Small files in MNIST's format, by name, and a place where no data is yet: KLEVEL_DATA, not made so far."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KLEVEL_DATA", str(tmp_path / "kept"))
-    monkeypatch.setattr(mnist, "DEBIAN", tmp_path / "debian")
-    generator = np.random.default_rng(0)
-    shapes = {"train": 30, "t10k": 20}
-    arrays = {}
-    for part in mnist.PARTS:
-        n = shapes[part.split("-")[0]]
-        labels = np.arange(n, dtype=np.uint8) % 10
-        arrays[part] = generator.integers(256, size=(n, 28, 28), dtype=np.uint8) if "images" in part else labels
-    return arrays
+def test_resizing_keeps_the_mean_and_comes_after_augmentation(numbered):
+    loaded, own = data.load("numbered", size=1), data.load("numbered")
+    small, large = (next(d.shuffled(99, torch.Generator().manual_seed(0), ("crop", "flip"))) for d in (loaded, own))
+    assert torch.equal(small[1], large[1])
+    assert torch.allclose(small[0], large[0].mean((2, 3), keepdim=True), atol=1e-5)
 
 
-def put(parts, folder, pack=None):
-    folder.mkdir(parents=True)
-    for name, array in parts.items():
-        path = folder / (f"{name}.gz" if pack else name)
-        path.write_bytes(pack(idx(array)) if pack else idx(array))
-
-
-def assert_read(published, parts):
-    train, _, test, _ = (torch.from_numpy(a) for a in parts.values())
-    assert torch.equal(published.train_images, train[:, None])
-    assert torch.equal(published.test_images, test[:, None])
-    assert published.train_labels.tolist() == [i % 10 for i in range(30)]
-    assert published.train_labels.dtype == torch.int64
-    assert published.classes == 10
-
-
-@MNISTS
-@pytest.mark.parametrize("place", ["kept", "data"])
-def test_files_are_read_from_klevel_data_and_from_data(parts, tmp_path, name, folder, place):
-    put(parts, tmp_path / place / folder / "raw")
-    assert_read(DATASETS[name](), parts)
-
-
-def test_the_packages_of_debian_are_unpacked_once(parts, tmp_path):
-    put(parts, tmp_path / "debian", gzip.compress)
-    assert_read(DATASETS["fashion_mnist"](), parts)
-    unpacked = sorted(p.name for p in (tmp_path / "kept" / "FashionMNIST" / "raw").iterdir())
-    assert unpacked == sorted(mnist.PARTS)
-    (tmp_path / "debian" / f"{mnist.PARTS[0]}.gz").unlink()
-    assert_read(DATASETS["fashion_mnist"](), parts)
-
-
-@MNISTS
-def test_missing_files_give_one_line_with_every_way_to_get_them(parts, tmp_path, name, folder):
-    with pytest.raises(InputError) as error:
-        DATASETS[name]()
-    message = str(error.value)
-    ways = [f"{folder} is not there", mnist.PARTS[0], "KLEVEL_DATA=", str(tmp_path / "kept"), "internet"]
-    assert [w for w in ways if w not in message] == []
-    assert "\n" not in message
-    assert ("apt-get install dataset-fashion-mnist" in message) == (name == "fashion_mnist")
-
-
-@MNISTS
-@pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b"", lambda b: b"nonsense" * 9])
-def test_a_corrupt_file_gives_one_line(parts, tmp_path, name, folder, damage):
-    put(parts, tmp_path / "kept" / folder / "raw")
-    file = tmp_path / "kept" / folder / "raw" / mnist.PARTS[0]
-    file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(InputError, match="not readable, delete the folder") as error:
-        DATASETS[name]()
-    assert str(file.parent) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_corrupt_package_leaves_no_file_behind(parts, tmp_path):
-    put(parts, tmp_path / "debian", lambda content: gzip.compress(content)[:-20])
-    with pytest.raises(InputError) as error:
-        DATASETS["fashion_mnist"]()
-    assert "\n" not in str(error.value)
-    assert list((tmp_path / "kept").rglob("*ubyte*")) == []
+def test_data_knows_its_device(numbered):
+    assert data.load("numbered").device == torch.device("cpu")

@@ -1,0 +1,177 @@
+"""Image files as batches of tensors: decoded, cut to one size, in the same way whatever the number of workers."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from runners.datasets.augmentation import AUGMENTATIONS
+from runners.errors import InputError
+from runners.vision import torchvision
+
+SHORTER_SIDE = 256 / 224  # of an image before its centre is cut out, as a multiple of the cut (Krizhevsky et al. 2012)
+MOST_WORKERS = 8
+
+Transform = Callable[[Image.Image], Tensor]
+Key = tuple[int, int]  # index of an image, and the seed of what is random about it
+
+
+def decode(file: str) -> Image.Image:
+    """Return an image in colour. Raises InputError naming the file where it cannot be read."""
+    try:
+        with Image.open(file) as image:
+            return image.convert("RGB")
+    except Exception as error:  # PIL raises whatever a corrupt file leads to
+        why = " ".join(str(error).split())[:120]
+        raise InputError(f"{file}: not a readable image, get it again from the dataset's archive ({why})") from error
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """Return the pixels as uint8 (3, height, width)."""
+    pixels: Tensor = _v2().functional.pil_to_tensor(image)
+    return pixels
+
+
+def workers_for(device: torch.device) -> int:
+    """Return how many processes decode images for a trial: $KLEVEL_WORKERS if set, else by its device.
+
+    None on the CPU: decoding takes milliseconds of the seconds that a large image is trained on there, and further
+    trials keep the other cores busy. Beside an accelerator one per core but the trial's own, at most 8. The number
+    changes no result. Raises InputError where the variable is no number.
+    """
+    named = os.environ.get("KLEVEL_WORKERS", "")
+    if named and not named.isdecimal():
+        raise InputError(f"KLEVEL_WORKERS = {named}: must be a number of processes, 0 or more")
+    if multiprocessing.current_process().daemon:  # such a process may have no children
+        return 0
+    usual = 0 if device.type == "cpu" else min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
+    return int(named) if named else usual
+
+
+def _v2() -> Any:
+    """Return torchvision's transforms; they do not come with torchvision itself, and most trials need none."""
+    return importlib.import_module(f"{torchvision.__name__}.transforms.v2")
+
+
+def _whole(size: int) -> Transform:
+    """Return what evaluation sees of an image: the centre of it."""
+    v2 = _v2()
+    steps = [v2.Resize(round(SHORTER_SIDE * size)), v2.CenterCrop(size), v2.PILToTensor()]
+    return v2.Compose(steps)  # type: ignore[no-any-return]
+
+
+def _crop(size: int) -> Transform:
+    """Return what `crop` does to a file: a random part of 8 to 100 % of its area, resized (Szegedy et al. 2015)."""
+    v2 = _v2()
+    return v2.Compose([v2.RandomResizedCrop(size), v2.PILToTensor()])  # type: ignore[no-any-return]
+
+
+class _Reader(Dataset[Any]):
+    """One image at a time. An unreadable file is a value here: a DataLoader makes many lines of an exception."""
+
+    def __init__(self, files: Sequence[str], transform: Transform) -> None:
+        self._files, self._transform = files, transform
+
+    def __getitem__(self, key: Key) -> Tensor | InputError:
+        index, seed = key
+        try:
+            image = decode(self._files[index])
+        except InputError as error:
+            return error
+        # transforms draw from the global generator of the CPU, which is in another state in every worker
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return self._transform(image)
+
+
+def _collate(images: Sequence[Tensor | InputError]) -> Tensor | InputError:
+    readable = [i for i in images if isinstance(i, Tensor)]
+    if len(readable) == len(images):
+        return torch.stack(readable)
+    return next(i for i in images if isinstance(i, InputError))
+
+
+@dataclass(frozen=True)
+class FileSplit:
+    """The files of a split and int64 labels (n,) on the device of the trial, where its batches come.
+
+    size: height and width in pixels that images are brought to. workers: processes that decode them.
+    """
+
+    files: Sequence[str]
+    labels: Tensor
+    size: int
+    workers: int = 0
+    channels: ClassVar[int] = 3
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def at(self, indices: Tensor) -> FileSplit:
+        """Return these images."""
+        return replace(self, files=[self.files[i] for i in indices.tolist()], labels=self.labels[indices])
+
+    def to(self, device: torch.device) -> FileSplit:
+        """Return the split with its batches on this device."""
+        return replace(self, labels=self.labels.to(device))
+
+    def head(self, n: int) -> Tensor:
+        """Return the first n images, uint8 (n, 3, size, size)."""
+        first = FileSplit(self.files[:n], self.labels[:n], self.size)
+        return next(images for images, _ in first.batches(n))
+
+    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go through the split in its order: the centre of each image, and labels; the last batch may be smaller."""
+        order = torch.arange(len(self))
+        return self._read(order, torch.zeros_like(order), batch_size, _whole(self.size))
+
+    def shuffled(
+        self, batch_size: int, generator: Generator, augmentation: Sequence[str]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go through the split once in the generator's order, augmented.
+
+        `crop` is done to the file, by RandomResizedCrop, and before the others, which act on batches as they do for
+        a dataset in memory; without it each image is its centre.
+        """
+        order = torch.randperm(len(self), generator=generator)
+        seeds = torch.randint(2**63 - 1, (len(self),), generator=generator)
+        transform = (_crop if "crop" in augmentation else _whole)(self.size)
+        for images, labels in self._read(order, seeds, batch_size, transform):
+            for name in augmentation:
+                if name != "crop":
+                    images = AUGMENTATIONS[name](images, generator)
+            yield images, labels
+
+    def _read(
+        self, order: Tensor, seeds: Tensor, batch_size: int, transform: Transform
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Decode images in this order, each with its seed. Raises InputError naming a file that cannot be read."""
+        device, batches = self.labels.device, order.split(batch_size)
+        parts = zip(batches, seeds.split(batch_size), strict=True)
+        keys = (list(zip(indices.tolist(), drawn.tolist(), strict=True)) for indices, drawn in parts)
+        workers = min(self.workers, len(batches))
+        loader = DataLoader(
+            _Reader(self.files, transform),
+            batch_sampler=keys,
+            collate_fn=_collate,
+            num_workers=workers,
+            # a trial in a process of its own would start them anew, with all imports, for every pass over the data
+            multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+            pin_memory=device.type == "cuda",
+            generator=Generator(),  # without one of its own it draws from the global one
+        )
+        for indices, images in zip(batches, loader, strict=True):
+            if isinstance(images, InputError):
+                raise images
+            yield images.to(device, non_blocking=True), self.labels[indices.to(device)]
