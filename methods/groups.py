@@ -98,13 +98,17 @@ class Family:
         return int(torch.stack([m.alive() for m in self.parts]).any(0).sum())
 
 
+class NothingToDivide(ValueError):
+    """A network without any group of the kind that is asked for."""
+
+
 class Groups:
     """All families of one network, in the order of the network. At least one family."""
 
     def __init__(self, families: Sequence[Family]) -> None:
-        """Raises ValueError when there is no family, or two have one name."""
+        """Raises NothingToDivide when there is no family, ValueError when two have one name."""
         if not families:
-            raise ValueError("the grouping found nothing to divide in this network")
+            raise NothingToDivide("the grouping found nothing to divide in this network")
         if len({f.name for f in families}) != len(families):
             raise ValueError("two families have the same name")
         self.families = tuple(families)

@@ -17,7 +17,10 @@ from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
 from runners.errors import InputError
 from runners.executors import Setting, WorkerDied
+from runners.export import export as export_trial
+from runners.finished import find
 from runners.groupings import GROUPINGS
+from runners.onnx_file import NotExported
 from runners.registry import Registry
 from runners.run import measure as measure_trials
 from runners.run import missing
@@ -45,6 +48,10 @@ Jobs = Annotated[
 ]
 Device = Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...; auto: CUDA where it is.")]
 Threads = Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of each trial.")]
+TrialName = Annotated[
+    str, typer.Argument(metavar="TRIAL", help="An id of trials.csv, the beginning of one, or the folder of a trial.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where to write: new, empty, or an earlier export.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")]
 Retry = Annotated[bool, typer.Option("--retry", help="Run failed trials again as well.")]
 
@@ -134,6 +141,26 @@ def measure(
 
 
 @app.command()
+def export(trial: TrialName, folder: Folder, results: Results = Path("results")) -> None:
+    """Write the compact network of a trial that is done: weights, a plan of kept indices, ONNX. See runners.deployed.
+
+    Exit code: 0 done (without ONNX where its packages are not installed), 1 ONNX failed, 2 wrong input.
+    """
+    try:
+        written = export_trial(find(trial, results), folder)
+    except NotExported as error:
+        print(f"klevel: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(f"{written.parameters} parameters -> {folder}")
+    if written.onnx_error is not None:
+        print(f"ONNX Runtime and torch differ by {written.onnx_error:.2g} at most")
+    if written.note is not None:
+        print(f"klevel: {written.note}", file=sys.stderr)
+    if written.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def status(name: SuiteName, overrides: Overrides = None, results: Results = Path("results")) -> None:
     """Say how much of a suite has been run."""
     chosen = _load(name, overrides)
@@ -166,7 +193,7 @@ def list_(kind: Kind) -> None:
             Kind.groupings: GROUPINGS,
         }
         registry = registries[kind]
-        lines = {n: registry.help(n) for n in registry}
+        lines = registry.lines()
     width = max(map(len, lines))
     for entry, text in lines.items():
         print(f"{entry:{width}}  {text}")

@@ -1,28 +1,37 @@
-"""From zeros in place to a network that is really smaller, where the grouping allows it."""
+"""From zeros in place to a network that is really smaller or faster.
+
+What can be removed is read off where the zeros are, so any grouping is realised, a user's own as well. `realise`
+removes what goes for good, before fine-tuning; `deploy` is for what is only worth it in inference, after it.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 
 from methods.groups import Family, Groups
-from runners.shortcut import Shortcut, ShortcutPruner
+from runners import sparse
+from runners.branches import branches, without
+from runners.errors import Untraceable
+from runners.removal import removals, unread_maps
+from runners.surgery import gather, reduce
 
 TOLERANCE = 1e-4
+# zeros in no row or column: what removal would find there is chance
+IN_PLACE = ("element", "kernel", "block", "n_of_m")
 
 
 @dataclass
 class Realised:
-    """A pruned network as it is fine-tuned and measured.
+    """A pruned network as it is fine-tuned.
 
-    realisation: `compact` (groups removed), `masked` (zeros in place, no faster than dense), or `compact+masked`
-        (groups removed where all layers of a residual sum have the same one at zero, the others zeros in place).
+    network: a copy; the masked one is left as it is. realisation: `compact` (all that is zero is removed), `masked`
+        (zeros in place), or `compact+masked` (some removed; others could not be, as where a residual sum has them in
+        one layer only).
     restore: puts the zeros back after a training step; does nothing where there is nothing left to hold.
     """
 
@@ -31,90 +40,83 @@ class Realised:
     restore: Callable[[], None]
 
 
-def realise(network: nn.Module, groups: Groups, masks: Sequence[Tensor], grouping: str, example: Tensor) -> Realised:
-    """Return the best realisation of a masked network for its grouping; the network itself is left as it is.
+def realise(
+    network: nn.Module,
+    groups: Groups,
+    masks: Sequence[Tensor],
+    grouping: str,
+    example: Tensor,
+    round_to: int = 1,
+) -> Realised:
+    """Return a masked network without what its masks make superfluous; its shape follows from the masks alone.
 
     masks: bool, one tensor a family shaped as its norms, True where a group is kept. example: a batch to trace with.
+    round_to: widths are rounded up to multiples of it; the channels that are spared stay at zero.
     """
-    if grouping != "filter":
-        return Realised(network, "masked", lambda: groups.scale_(masks))
-    compact, left = remove_filters(network, groups, masks, example)
-    if all(bool(mask.all()) for mask in left):
-        return Realised(compact, "compact", lambda: None)
-    own = _same_groups(groups, network, compact)
-    return Realised(compact, "compact+masked", lambda: own.scale_(left))
-
-
-def remove_filters(
-    network: nn.Module, groups: Groups, masks: Sequence[Tensor], example: Tensor
-) -> tuple[nn.Module, list[Tensor]]:
-    """Return a copy without the masked filters, nor the input maps, batch norms, ... that depend on them.
-
-    Filters whose outputs are added up go together, where all of them are masked. Return as well the masks of the
-    filters that are left: False where a masked filter had to stay. The dependencies come from torch-pruning's graph
-    (Fang et al. 2023, DepGraph).
-    """
-    compact = copy.deepcopy(network)
-    graph = torch_pruning.DependencyGraph().build_dependency(
-        compact, example_inputs=example[:1], customized_pruners={Shortcut: ShortcutPruner()}
-    )
-    left = {compact.get_submodule(f.name): mask.cpu() for f, mask in zip(groups, masks, strict=True)}
-    settled: set[nn.Module] = set()
-    # in the order of the network: what a shortcut puts out is known to be zero once its input has been dealt with
-    for layer in list(left):
-        if layer in settled:
-            continue
-        coupled = _coupled(graph, layer, range(len(left[layer])))
-        settled |= {producer for producer, _, _ in coupled}
-        removable = _zero_in_all(coupled, left)
-        for producer, outputs, roots in coupled:
-            if producer in left:
-                stays = torch.ones_like(left[producer])
-                stays[outputs] = ~removable[roots]
-                left[producer] = left[producer][stays]
-        if removable.any():
-            removed = removable.nonzero().flatten().tolist()
-            graph.get_pruning_group(layer, _pruning(layer), idxs=removed).prune()
+    marks, compact = _marked(network, groups, masks), copy.deepcopy(network)
+    before = _shapes(compact)
+    if grouping not in IN_PLACE:
+        for step in removals(marks, example, round_to):
+            reduce(compact, step)
+        if idle := _idle_branches(marks):
+            marks, compact = without(marks, idle), without(compact, idle)
+    if grouping == "channel":
+        read = unread_maps(marks)
+        gather(marks, read)
+        gather(compact, read)
+    held = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
     compact.zero_grad()
     # removal leaves weights in the slower layout
-    return channels_last(compact), [mask.to(example.device) for mask in left.values()]
+    return Realised(channels_last(compact), _word(_shapes(compact) != before, bool(held)), lambda: _hold(compact, held))
 
 
-def _pruning(layer: nn.Module) -> Any:
-    linear = isinstance(layer, nn.Linear)
-    return torch_pruning.prune_linear_out_channels if linear else torch_pruning.prune_conv_out_channels
+def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor) -> tuple[nn.Module, str]:
+    """Return a network whose remaining zeros are left out in inference, where that is faster, and its realisation.
+
+    `masked` becomes the kinds of layers that are in use, joined by `+`: see `runners.sparse.deploy`.
+    """
+    if grouping not in (*IN_PLACE, "shape") or "masked" not in realisation:
+        return network, realisation
+    names = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear) and not m.weight.all()]
+    faster, words = sparse.deploy(network, names, example, kind="positions" if grouping == "shape" else None)
+    return faster, realisation.replace("masked", words)
 
 
-def _coupled(graph: Any, layer: nn.Module, outputs: Sequence[int]) -> list[tuple[nn.Module, Tensor, Tensor]]:
-    """All whose outputs can only be removed together with these of a layer: module, its outputs, those of the layer."""
-    group = graph.get_pruning_group(layer, _pruning(layer), idxs=list(outputs))
-    return [
-        (item.dep.target.module, torch.tensor(item.idxs), torch.tensor(item.root_idxs))
-        for item in group
-        if isinstance(item.dep.target.module, nn.Conv2d | nn.Linear | Shortcut)
-        and graph.is_out_channel_pruning_fn(item.dep.handler)
-    ]
+def _word(removed: bool, held: bool) -> str:
+    if not held:
+        return "compact"
+    return "compact+masked" if removed else "masked"
 
 
-def _zero_in_all(coupled: list[tuple[nn.Module, Tensor, Tensor]], left: dict[nn.Module, Tensor]) -> Tensor:
-    """Mask (bool) over the outputs of the first module: those that are zero in every module coupled to it."""
-    removable = ~left[coupled[0][0]]
-    for producer, outputs, roots in coupled:
-        if isinstance(producer, Shortcut):
-            removable[roots] &= producer.zero().cpu()[outputs]
-        elif producer in left:
-            removable[roots] &= ~left[producer][outputs]
-        else:
-            removable[roots] = False  # the output layer: nothing of it is ever masked
-    return removable
-
-
-def _same_groups(groups: Groups, network: nn.Module, compact: nn.Module) -> Groups:
-    """Return the groups of the parameters that have the same names in the compact network."""
+@torch.no_grad()
+def _marked(network: nn.Module, groups: Groups, masks: Sequence[Tensor]) -> nn.Module:
+    """Return a copy of a network with 0 for every parameter that is masked, and 1 for all others."""
+    marks = copy.deepcopy(network)
     names = {id(p): name for name, p in network.named_parameters()}
-    return Groups(
-        [Family(f.name, [(compact.get_parameter(names[id(p)]), dims) for p, dims in f.members]) for f in groups]
-    )
+    for parameter in marks.parameters():
+        parameter.fill_(1)
+    for family, mask in zip(groups, masks, strict=True):
+        own = [m._replace(parameter=marks.get_parameter(names[id(m.parameter)])) for m in family.parts]
+        Family(family.name, own, family.rows).scale_(mask)
+    return marks
+
+
+def _idle_branches(marks: nn.Module) -> list[str]:
+    try:
+        found = branches(marks)
+    except Untraceable:
+        return []
+    return [b.name for b in found if not any(bool(p.any()) for p in b.parameters(marks))]
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(p.shape) for name, p in network.named_parameters()}
+
+
+@torch.no_grad()
+def _hold(network: nn.Module, zeros: dict[str, Tensor]) -> None:
+    for name, mask in zeros.items():
+        network.get_parameter(name).masked_fill_(mask, 0)
 
 
 def channels_last(network: nn.Module) -> nn.Module:

@@ -10,6 +10,10 @@ class InputError(ValueError):
     """What is wrong, where, and what would be right, in one line."""
 
 
+class Untraceable(ValueError):
+    """A network whose forward pass cannot be followed, so that some groupings do not apply to it."""
+
+
 def nearest(name: object, known: Iterable[str]) -> str:
     """Return "did you mean X? known: ..." for a name that is not among the known ones."""
     names = sorted(known)

@@ -16,7 +16,9 @@ from typing import Any
 
 import torch
 
+from methods.groups import NothingToDivide
 from runners import environment
+from runners.errors import Untraceable
 from runners.row import Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
@@ -54,13 +56,20 @@ _log = logging.getLogger("klevel")
 
 
 def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
-    """Do one task; return None, or the reason in one line where it failed. A failed trial leaves a row that says so."""
+    """Do one task; return None, or the reason in one line where it failed.
+
+    A trial that fails, or whose grouping does not apply to its network, leaves a row that says so.
+    """
     store = Store(setting.results, setting.suite)
     folder = store.begin(spec) if isinstance(spec, TrialSpec) else store.dense(spec)
     with _logged_to(folder / "log.txt"):
         _log.info("%s %s", type(spec).__name__, spec.model_dump_json(exclude_defaults=True))
         try:
             _do(spec, Bench(store, torch.device(setting.device), _reporter(spec, listen)))
+        except (NothingToDivide, Untraceable) as error:
+            _log.info("skipped: %s", error)
+            assert isinstance(spec, TrialSpec), "a dense network is not divided"
+            store.finish(spec, Row.of(spec, setting.suite, "skipped", str(error)))
         except Exception as error:
             _log.exception("failed")
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-import torch_pruning
 from torch import Tensor, nn
 
 
@@ -65,25 +64,3 @@ def _without(values: Tensor, indices: Sequence[int]) -> Tensor:
     stays = torch.ones(len(values), dtype=torch.bool, device=values.device)
     stays[list(indices)] = False
     return values[stays]
-
-
-class ShortcutPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]
-    """What torch-pruning calls. Inputs and outputs are removed apart, as their indices are not the same."""
-
-    def prune_out_channels(self, layer: Shortcut, idxs: Sequence[int]) -> Shortcut:
-        """Remove output channels."""
-        layer.remove_outputs(idxs)
-        return layer
-
-    def prune_in_channels(self, layer: Shortcut, idxs: Sequence[int]) -> Shortcut:
-        """Remove input channels."""
-        layer.remove_inputs(idxs)
-        return layer
-
-    def get_out_channels(self, layer: Shortcut) -> int:
-        """Return the number of output channels."""
-        return len(layer.source)
-
-    def get_in_channels(self, layer: Shortcut) -> int:
-        """Return the number of input channels."""
-        return layer.inputs

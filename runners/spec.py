@@ -28,7 +28,7 @@ from runners.data import Normalisation
 from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.errors import InputError, nearest
-from runners.groupings import GROUPINGS
+from runners.groupings import GROUPINGS, scope_of
 
 PROTOCOL = 1
 
@@ -51,6 +51,7 @@ class Recipe(Strict):
 
     dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.weights`.
     normalisation: mean and standard deviation of the training split, or those of ImageNet.
+    round_to: widths of compact networks are rounded up to multiples of it; see `runners.compaction.realise`.
     """
 
     dense_epochs: int = Field(ge=0)
@@ -70,6 +71,7 @@ class Recipe(Strict):
     start: Start | None = None
     dense_weights: str | None = Field(None, min_length=1)
     normalisation: Normalisation = "dataset"
+    round_to: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _trained_once(self) -> Self:
@@ -92,7 +94,7 @@ class Recipe(Strict):
 
 
 # what the shared dense network does not depend on
-NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "start"}
+NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "start", "round_to"}
 
 
 class Epochs(NamedTuple):
@@ -164,6 +166,8 @@ class TrialSpec(Strict):
         content = content | {"hyperparameters": given.model_dump(exclude_defaults=True)}
         if not method.prunes:
             content |= {"keep": 1.0, "scope": "layer", "grouping": "filter", "start": None}
+        elif (grouping := content.get("grouping")) in GROUPINGS:
+            content |= {"scope": scope_of(str(grouping), content.get("scope", "layer"))}
         return content
 
     @model_validator(mode="after")

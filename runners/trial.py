@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from methods import REGISTRY as METHODS
 from methods import Method
 from methods.groups import Budget, Groups
-from runners import measurement
-from runners.architectures import ARCHITECTURES
-from runners.compaction import TOLERANCE, Realised, channels_last, difference, realise
+from runners import measurement, sparse
+from runners.architectures import ARCHITECTURES, resolution
+from runners.compaction import TOLERANCE, Realised, channels_last, deploy, difference, realise
 from runners.data import Data, load
 from runners.environment import commit
 from runners.groupings import GROUPINGS
@@ -45,12 +45,13 @@ def build(spec: DenseSpec, data: Data) -> nn.Module:
     """Return the untrained network of a seed: the same weights for every method."""
     torch.manual_seed(spec.seed)
     network = ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes)
-    return channels_last(network.to(data.train.labels.device))
+    return channels_last(network.to(data.device))
 
 
 def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
     """Return the data of a recipe on a device. Raises InputError where it is not to be had."""
-    return load(spec.dataset, spec.recipe.train_images, device, spec.recipe.normalisation)
+    recipe = spec.recipe
+    return load(spec.dataset, recipe.train_images, device, recipe.normalisation, resolution(spec.architecture))
 
 
 def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
@@ -93,18 +94,20 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     masks = _project(row, data, network, method)
 
     example = data.example(EXAMPLES)
-    realised = realise(network, groups, masks, spec.grouping, example)
-    row.compact_error = _check(network, realised, example)
+    realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
+    row.compact_error = _check(network, realised.network, example)
     torch.save({"state": network.state_dict(), "masks": masks}, bench.store.trial(spec) / "checkpoint.pt")
     epochs += _finetune(spec, bench, data, realised, masks)
 
     row.val_top1 = evaluate(realised.network, data, data.val).top1
     test = evaluate(realised.network, data, data.test)
     row.test_top1, row.test_top5 = test.top1, test.top5
-    row.realisation = realised.realisation
-    latencies = measure(row, dense, realised.network, example)
+    deployed, row.realisation = deploy(realised.network, spec.grouping, realised.realisation, example)
+    if deployed is not realised.network:
+        row.compact_error = max(row.compact_error, _check(realised.network, deployed, example))
+    latencies = measure(row, dense, deployed, example)
     row.train_seconds = round(sum(e.seconds for e in epochs), 3)
-    _keep(spec, bench.store, realised, groups, masks)
+    _keep(spec, bench.store, deployed, row.realisation, groups, masks)
     bench.store.finish(spec, row, epochs, latencies)
     return row
 
@@ -157,10 +160,10 @@ def _project(row: Row, data: Data, network: nn.Module, method: Method) -> list[T
     return masks
 
 
-def _check(network: nn.Module, realised: Realised, example: Tensor) -> float:
-    error = difference(network, realised.network, example)
+def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
+    error = difference(masked, compact, example)
     if not error <= TOLERANCE:
-        raise Mismatch(f"masked and {realised.realisation} network differ by {error:.2g}, more than {TOLERANCE:g}")
+        raise Mismatch(f"masked and compact network differ by {error:.2g}, more than {TOLERANCE:g}")
     return error
 
 
@@ -190,25 +193,35 @@ def measure(row: Row, dense: nn.Module, compact: nn.Module, example: Tensor) -> 
     return latencies
 
 
+def deployed_as_kept(spec: TrialSpec, store: Store, network: nn.Module, example: Tensor) -> nn.Module:
+    """Return the network that a trial kept. network: one of its architecture; its weights do not matter."""
+    kept = torch.load(store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
+    groups = GROUPINGS[spec.grouping](network, example)
+    masks = [torch.zeros(f.size, dtype=torch.bool) for f in groups]
+    for family, mask in zip(groups, masks, strict=True):
+        mask[kept["kept"][family.name]] = True
+    realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
+    compact = sparse.rebuild(realised.network, kept.get("sparse", {})).to(example.device)
+    compact.load_state_dict(kept["state"])
+    return compact
+
+
 def measure_again(spec: TrialSpec, bench: Bench) -> Row:
     """Measure the networks that a trial kept once more, on this machine as it is now; nothing is trained."""
     data = data_of(spec, bench.device)
     network, dense, _, _ = _start(spec, bench, data)
-    kept = torch.load(bench.store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
-    groups = GROUPINGS[spec.grouping](network, data.example(EXAMPLES))
-    masks = [torch.zeros(f.size, dtype=torch.bool) for f in groups]
-    for family, mask in zip(groups, masks, strict=True):
-        mask[kept["kept"][family.name]] = True
-    compact = realise(network, groups, masks, spec.grouping, data.example(EXAMPLES)).network
-    compact.load_state_dict(kept["state"])
+    example = data.example(EXAMPLES)
+    compact = deployed_as_kept(spec, bench.store, network, example)
     row = bench.store.row(spec)
     assert row is not None, "only a trial that is done is measured again"
-    bench.store.update(spec, row, measure(row, dense, compact, data.example(EXAMPLES)))
+    bench.store.update(spec, row, measure(row, dense, compact, example))
     return row
 
 
-def _keep(spec: TrialSpec, store: Store, realised: Realised, groups: Groups, masks: list[Tensor]) -> None:
-    """Keep the fine-tuned network: its weights, and the indices of the groups that it is made of."""
+def _keep(
+    spec: TrialSpec, store: Store, network: nn.Module, realisation: str, groups: Groups, masks: list[Tensor]
+) -> None:
+    """Keep the deployed network: weights, the indices of the groups that it is made of, and its sparse layers."""
     kept = {f.name: m.flatten().nonzero().flatten().cpu() for f, m in zip(groups, masks, strict=True)}
-    content = {"state": realised.network.state_dict(), "kept": kept, "realisation": realised.realisation}
+    content = {"state": network.state_dict(), "kept": kept, "realisation": realisation, "sparse": sparse.plan(network)}
     write(store.trial(spec) / "compact.pt", lambda p: torch.save(content, p))

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from runners.errors import InputError
 
-WRAPPERS = ("state_dict", "model", "net")
-PREFIX = "module."  # of torch's DataParallel
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")  # of torch.compile around DataParallel, and of torch.compile in it
 COUNTER = "num_batches_tracked"  # of a batch norm: no file of before 2018 has it, and nothing here reads it
 
 
@@ -31,9 +31,9 @@ def locate(name: str) -> Path:
 def load_weights(network: nn.Module, name: str, architecture: str) -> None:
     """Put the weights of a file into a network, all of them.
 
-    name: a file that torch.save wrote: a state dict, or a mapping that holds one as `state_dict`, `model` or `net`;
-    the names may begin with `module.`. architecture: the name of the network, for the message. Raises InputError
-    where the file is not there, is not readable or does not fit.
+    name: a file that torch.save wrote: a state dict, or a mapping that holds one as `state_dict`, `model_state_dict`,
+    `model` or `net`; the names may begin with `module.` or `_orig_mod.`. architecture: the name of the network, for
+    the message. Raises InputError where the file is not there, is not readable or does not fit.
     """
     path = locate(name)
     state = _unwrapped(_read(path))
@@ -53,15 +53,17 @@ def _read(path: Path) -> Any:
 
 
 def _unwrapped(content: Any) -> dict[str, Any]:
-    """Return the state dict in what a file holds, without wrappers; empty where there is none."""
+    """Return the state dict in what a file holds, without wrappers and prefixes; empty where there is none."""
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping):
         return {}
     state = {str(key): value for key, value in content.items()}
-    wrapped = all(key.startswith(PREFIX) for key in state)
-    return {key.removeprefix(PREFIX): value for key, value in state.items()} if wrapped else state
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
 
 
 def _faults(state: Mapping[str, Any], needed: Mapping[str, Tensor]) -> list[str]:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+Mixing = nn.Conv2d | nn.Linear  # each output is a sum over all inputs, but for depthwise convolutions
+
 
 @dataclass
 class Layer:
@@ -16,6 +18,11 @@ class Layer:
     name: str
     module: nn.Conv2d | nn.Linear
     norm: nn.Module | None = field(default=None)
+
+
+def is_depthwise(layer: object) -> bool:
+    """Say whether each output of a layer is made of one input alone."""
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels > 1
 
 
 def layers(network: nn.Module, example: Tensor) -> list[Layer]:

@@ -1,30 +1,41 @@
-"""The residual networks for 32x32 images of He et al. 2016, section 4.2, shortcuts without parameters (option A).
+"""The residual networks for 32x32 images of He et al. 2016, section 4.2.
 
-The names in the state dict are those of https://github.com/akamaster/pytorch_resnet_cifar10, so its weights fit.
+Their shortcuts have no parameters (option A), or are 1x1 convolutions where the shape changes (option B, `_b`). The
+names in the state dict are those of https://github.com/akamaster/pytorch_resnet_cifar10, so its weights fit.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from runners.architectures import ARCHITECTURES
+from runners.architectures.initialisation import he_normal
 from runners.shortcut import Shortcut
 
 WIDTHS = (16, 32, 64)
+
+MakeShortcut = Callable[[int, int, int], nn.Module]  # of inputs, outputs, stride
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Return the shortcut of option B, a 1x1 convolution with batch norm."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 class Block(nn.Module):
     """Two convolutions with batch norm, and the input added to what comes out."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        """inputs, outputs: numbers of channels. stride: of the first convolution and the shortcut."""
+    def __init__(self, inputs: int, outputs: int, stride: int, shortcut: MakeShortcut = Shortcut) -> None:
+        """inputs, outputs: numbers of channels. stride: of the first convolution. shortcut: where the shape changes."""
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Identity() if inputs == outputs else Shortcut(inputs, outputs, stride)
+        self.shortcut = nn.Identity() if inputs == outputs else shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, outputs, height / stride, width / stride), rounded up."""
@@ -35,18 +46,16 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """A convolution, three stages of `blocks` blocks, the mean over all pixels, and a linear layer."""
 
-    def __init__(self, blocks: int, channels: int, classes: int) -> None:
+    def __init__(self, blocks: int, channels: int, classes: int, shortcut: MakeShortcut = Shortcut) -> None:
         """blocks: of each stage; the network has 6 blocks + 2 layers. channels: of an image."""
         super().__init__()
         self.conv1 = nn.Conv2d(channels, WIDTHS[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
-        self.layer1 = _stage(WIDTHS[0], WIDTHS[0], blocks, stride=1)
-        self.layer2 = _stage(WIDTHS[0], WIDTHS[1], blocks, stride=2)
-        self.layer3 = _stage(WIDTHS[1], WIDTHS[2], blocks, stride=2)
+        self.layer1 = _stage(WIDTHS[0], WIDTHS[0], blocks, 1, shortcut)
+        self.layer2 = _stage(WIDTHS[0], WIDTHS[1], blocks, 2, shortcut)
+        self.layer3 = _stage(WIDTHS[1], WIDTHS[2], blocks, 2, shortcut)
         self.linear = nn.Linear(WIDTHS[2], classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight)
+        he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one output a class, (n, classes)."""
@@ -55,8 +64,9 @@ class ResNet(nn.Module):
         return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
 
 
-def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(Block(inputs, outputs, stride), *[Block(outputs, outputs, 1) for _ in range(blocks - 1)])
+def _stage(inputs: int, outputs: int, blocks: int, stride: int, shortcut: MakeShortcut) -> nn.Sequential:
+    others = [Block(outputs, outputs, 1) for _ in range(blocks - 1)]
+    return nn.Sequential(Block(inputs, outputs, stride, shortcut), *others)
 
 
 @ARCHITECTURES.register("resnet20")
@@ -81,3 +91,27 @@ def resnet56(channels: int, size: int, classes: int) -> nn.Module:
 def resnet110(channels: int, size: int, classes: int) -> nn.Module:
     """ResNet-110 for CIFAR, 1,727,962 parameters (He et al. 2016)."""
     return ResNet(18, channels, classes)
+
+
+@ARCHITECTURES.register("resnet20_b")
+def resnet20_b(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-20 for CIFAR with 1x1 convolutions as shortcuts, 272,474 parameters (He et al. 2016, option B)."""
+    return ResNet(3, channels, classes, projection)
+
+
+@ARCHITECTURES.register("resnet32_b")
+def resnet32_b(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-32 for CIFAR with 1x1 convolutions as shortcuts, 466,906 parameters (He et al. 2016, option B)."""
+    return ResNet(5, channels, classes, projection)
+
+
+@ARCHITECTURES.register("resnet56_b")
+def resnet56_b(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-56 for CIFAR with 1x1 convolutions as shortcuts, 855,770 parameters (He et al. 2016, option B)."""
+    return ResNet(9, channels, classes, projection)
+
+
+@ARCHITECTURES.register("resnet110_b")
+def resnet110_b(channels: int, size: int, classes: int) -> nn.Module:
+    """ResNet-110 for CIFAR with 1x1 convolutions as shortcuts, 1,730,714 parameters (He et al. 2016, option B)."""
+    return ResNet(18, channels, classes, projection)

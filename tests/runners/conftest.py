@@ -3,6 +3,7 @@
 import copy
 import os
 import socket
+from functools import lru_cache
 from typing import Literal, get_args, get_origin
 
 import pytest
@@ -11,11 +12,11 @@ import yaml
 from torch import nn
 
 from methods import REGISTRY
-from methods.groups import Budget
+from methods.groups import Budget, NothingToDivide
 from runners import data, executors, measurement
 from runners.architectures import ARCHITECTURES
 from runners.compaction import realise
-from runners.groupings import GROUPINGS
+from runners.groupings import GROUPINGS, scope_of
 from runners.spec import TrialSpec
 
 USERS = {name: os.environ.get(name) for name in ("KLEVEL_DATA", "KLEVEL_WEIGHTS")}
@@ -121,19 +122,34 @@ def settle(network, example):
         norm.momentum = 0.1
 
 
+@lru_cache(maxsize=3)
+def built(architecture, channels, size):
+    """A network as it is after some training, on random images; a registered one by name, or a function."""
+    torch.manual_seed(0)
+    build = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
+    network, example = build(channels, size, 10), torch.randn(4, channels, size, size)
+    if isinstance(architecture, str):
+        settle(network, example)
+    return network, example
+
+
 @pytest.fixture(scope="session")
 def prune():
-    """Return (network, groups, masks, example, realised) of a network pruned to random groups."""
+    """Return (network, groups, masks, example, realised) of a network pruned to random groups.
 
-    def of(architecture, grouping, keep=0.5, scope="layer", channels=1, size=28):
-        torch.manual_seed(0)
-        build = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
-        network, example = build(channels, size, 10), torch.randn(4, channels, size, size)
-        if isinstance(architecture, str):
-            settle(network, example)
-        groups = GROUPINGS[grouping](network, example)
-        masks = Budget.of(groups, keep, scope).select([torch.rand(f.shape) for f in groups])
+    Skips where the grouping finds nothing in the architecture.
+    """
+
+    def of(architecture, grouping, keep=0.5, scope="layer", channels=1, size=28, round_to=1):
+        network, example = copy.deepcopy(built(architecture, channels, size))
+        try:
+            groups = GROUPINGS[grouping](network, example)
+        except NothingToDivide as error:
+            pytest.skip(f"{architecture}: {error}")
+        torch.manual_seed(1)
+        budget = Budget.of(groups, keep, scope_of(grouping, scope))
+        masks = budget.select([torch.rand(f.shape) for f in groups])
         groups.scale_(masks)
-        return network, groups, masks, example, realise(network, groups, masks, grouping, example)
+        return network, groups, masks, example, realise(network, groups, masks, grouping, example, round_to)
 
     return of

@@ -10,6 +10,7 @@ from runners.__main__ import main
 from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
 from runners.groupings import GROUPINGS
+from runners.registry import OWN
 from runners.store import Store
 from runners.suite import load, names
 
@@ -105,17 +106,17 @@ def test_measure_takes_the_latencies_anew(klevel, suite, results):
 @pytest.mark.parametrize(
     ("kind", "entries"),
     [
-        ("methods", REGISTRY),
-        ("architectures", ARCHITECTURES),
-        ("datasets", DATASETS),
-        ("groupings", GROUPINGS),
+        ("methods", sorted(REGISTRY)),
+        ("architectures", [*ARCHITECTURES, "torchvision/NAME", OWN]),
+        ("datasets", [*DATASETS, OWN]),
+        ("groupings", [*GROUPINGS, OWN]),
         ("suites", names()),
     ],
 )
 def test_list_names_everything_with_a_line_of_help(klevel, kind, entries):
     code, out, err = klevel("list", kind, at_results=False)
     assert (code, err) == (0, [])
-    assert [line.split()[0] for line in out.splitlines()] == sorted(entries)
+    assert [line.split()[0] for line in out.splitlines()] == list(entries)
     assert all(len(line.split()) > 1 for line in out.splitlines()), "each has help"
 
 

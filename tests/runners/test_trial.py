@@ -15,6 +15,7 @@ from runners.row import COLUMNS, VARYING
 from runners.run import run
 from runners.spec import TrialSpec
 from runners.store import Store
+from tests.runners.networks import RESIDUAL
 
 # The columns of DESIGN.md, in its order. New ones go behind them; these stay as they are.
 DESIGN = (
@@ -26,6 +27,11 @@ DESIGN = (
 )
 FRACTIONS = ("dense_val_top1", "dense_test_top1", "val_top1", "test_top1", "test_top5", "group_sparsity")
 PAIRS = [(m, g) for m in REGISTRY for g in GROUPINGS]
+
+
+def network_for(grouping):
+    """A network with groups of this kind."""
+    return RESIDUAL if grouping == "depth" else "lenet5"
 
 
 def silent(news):
@@ -60,7 +66,7 @@ def test_the_columns_are_those_of_the_design():
 
 @pytest.mark.parametrize(("method", "grouping"), PAIRS)
 def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
-    spec = make_spec(method, keep=0.3, grouping=grouping)
+    spec = make_spec(method, keep=0.3, grouping=grouping, architecture=network_for(grouping))
     if reason := REGISTRY[method].skip(spec):
         pytest.skip(reason)
     row, folder = finished(spec)
@@ -70,36 +76,40 @@ def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
     assert all(0 <= getattr(row, c) <= 1 for c in FRACTIONS)
     assert row.test_top1 <= row.test_top5
     assert abs(row.projection_drop) <= 1
-    check_groups(row, REGISTRY[method].prunes)
+    check_groups(row, 0.3 if REGISTRY[method].prunes else 1.0)
     check_costs(row)
     assert row.dense_epochs + row.sparsify_epochs + row.finetune_epochs == spec.recipe.total_epochs
     assert (row.threads, row.device, row.train_images) == (1, "cpu", 40)
     check_files(spec, row, folder)
 
 
-def check_groups(row, prunes):
+def check_groups(row, keep):
     sizes, target, found, kept = (
         json.loads(v) for v in (row.groups, row.groups_target, row.groups_at_convergence, row.groups_kept)
     )
-    assert kept == target
-    assert kept == [max(1, round((0.3 if prunes else 1.0) * m)) for m in sizes]
+    if row.scope == "network":
+        assert [sum(kept)] == target == [max(1, round(keep * sum(sizes)))]
+    else:
+        rows = [m // 4 if row.grouping == "n_of_m" else 1 for m in sizes]
+        assert kept == target == [r * max(1, round(keep * m / r)) for m, r in zip(sizes, rows, strict=True)]
     assert all(0 <= n <= m for n, m in zip(found, sizes, strict=True))
     assert row.group_sparsity == pytest.approx(1 - sum(kept) / sum(sizes))
 
 
 def check_costs(row):
     assert 0 <= row.compact_error <= 1e-4
-    assert (row.dense_params, row.dense_macs) == (61_706, 416_520)
+    if row.architecture == "lenet5":
+        assert (row.dense_params, row.dense_macs) == (61_706, 416_520)
     assert row.compression == row.dense_params / row.params
     assert row.mac_speedup == row.dense_macs / row.macs
     if row.realisation == "masked":
-        assert (row.params, row.macs, row.mac_speedup, row.compression) == (61_706, 416_520, 1, 1)
+        assert (row.params, row.macs, row.mac_speedup, row.compression) == (row.dense_params, row.dense_macs, 1, 1)
         assert row.file_mb == row.dense_file_mb
     elif row.method != "dense":
         assert row.params < row.dense_params
         assert row.macs < row.dense_macs
         assert row.file_mb < row.dense_file_mb
-        assert row.peak_mb < row.dense_peak_mb
+        assert row.peak_mb < row.dense_peak_mb or row.grouping == "shape", "columns take room"
 
 
 def check_files(spec, row, folder):
@@ -109,7 +119,8 @@ def check_files(spec, row, folder):
     compact = torch.load(folder / "compact.pt", weights_only=True)
     assert compact["realisation"] == row.realisation
     assert [len(indices) for indices in compact["kept"].values()] == json.loads(row.groups_kept)
-    assert sum(v.numel() for v in compact["state"].values()) == row.params
+    stored = [v for n, v in compact["state"].items() if v.is_floating_point() and "running" not in n]
+    assert sum(v.numel() for v in stored) == row.params
     epochs = json.loads((folder / "epochs.json").read_text())
     phases = {p: sum(e["phase"] == p for e in epochs) for p in ("dense", "sparsify", "finetune")}
     assert list(phases.values()) == [row.dense_epochs, row.sparsify_epochs, row.finetune_epochs]
@@ -117,9 +128,18 @@ def check_files(spec, row, folder):
     assert len(json.loads((folder / "latency.json").read_text())) == 4
 
 
-def test_only_filters_make_the_network_smaller(finished, make_spec):
-    assert finished(make_spec(grouping="filter"))[0].realisation == "compact"
-    assert finished(make_spec(grouping="element"))[0].realisation == "masked"
+@pytest.mark.parametrize("grouping", ["filter", "channel", "neuron", "coupled", "depth"])
+def test_what_is_removed_leaves_no_zero_behind(grouping, finished, make_spec):
+    assert finished(make_spec(grouping=grouping, architecture=network_for(grouping)))[0].realisation == "compact"
+
+
+def test_a_grouping_that_does_not_apply_is_a_row_with_its_reason(setting, make_spec):
+    spec = make_spec(grouping="depth")
+    assert perform(setting, spec.dense, silent) is None
+    assert perform(setting, spec, silent) is None
+    row = Store(setting.results, setting.suite).row(spec)
+    assert (row.status, row.reason) == ("skipped", "the grouping found nothing to divide in this network")
+    assert row.test_top1 is None
 
 
 def test_zeros_are_still_there_after_fine_tuning(finished, make_spec):
@@ -161,7 +181,7 @@ def test_a_start_from_scratch_goes_through_no_dense_epoch(finished, make_spec):
 
 def test_measuring_again_changes_what_is_measured_alone(setting, finished, make_spec):
     for grouping in GROUPINGS:
-        spec = make_spec(grouping=grouping, keep=0.35)
+        spec = make_spec(grouping=grouping, keep=0.35, architecture=network_for(grouping))
         row, folder = finished(spec)
         weights = (folder / "compact.pt").read_bytes()
         store = Store(setting.results, setting.suite)
@@ -210,10 +230,10 @@ def test_a_trial_that_diverges_is_a_row_that_says_so(fresh, make_spec):
 
 
 def test_networks_that_differ_are_a_failure(fresh, make_spec, monkeypatch):
-    bad = make_spec(grouping="element")
+    bad = make_spec(architecture="mlp")
     real = trial.difference
-    monkeypatch.setattr(trial, "difference", lambda *n: 0.5 if n[0] is n[1] else real(*n))
-    assert_failed(fresh, [make_spec("random"), bad], bad, "Mismatch: masked and masked network differ by 0.5")
+    monkeypatch.setattr(trial, "difference", lambda masked, *rest: real(masked, *rest) if len(masked) > 6 else 0.5)
+    assert_failed(fresh, [make_spec("random"), bad], bad, "Mismatch: masked and compact network differ by 0.5")
 
 
 @pytest.mark.parametrize("error", [float("nan"), 1.01e-4])
@@ -221,7 +241,7 @@ def test_the_gate_lets_no_difference_above_the_tolerance_through(monkeypatch, er
     network, _, _, example, realised = prune("mlp", "filter")
     monkeypatch.setattr(trial, "difference", lambda *_: error)
     with pytest.raises(trial.Mismatch, match=r"more than 0\.0001"):
-        trial._check(network, realised, example)
+        trial._check(network, realised.network, example)
 
 
 def test_a_method_that_raises_is_a_failure_with_its_words_in_one_line(fresh, make_spec, monkeypatch):

@@ -16,7 +16,7 @@ from runners.training import evaluate
 from runners.weights import load_weights, locate
 
 RECIPE = {"dense_epochs": 0, "dense_weights": "w.pt"}
-PUBLISHED = "resnet20-12fca82f.th"
+PUBLISHED = {"resnet20": ("resnet20-12fca82f.th", 0.9173), "resnet56": ("resnet56-4bfd9763.th", 0.9339)}
 
 
 def network(seed):
@@ -55,7 +55,11 @@ WRAPPED = {
     "state_dict": lambda s: {"best_prec1": 91.7, "state_dict": s},
     "model": lambda s: {"model": s, "epoch": 3},
     "net": lambda s: {"net": s},
+    "model_state_dict": lambda s: {"epoch": 3, "model_state_dict": s, "optimizer_state_dict": {}},
     "DataParallel": lambda s: {"state_dict": {f"module.{n}": v for n, v in s.items()}},
+    "compiled": lambda s: {f"_orig_mod.{n}": v for n, v in s.items()},
+    "compiled in DataParallel": lambda s: {f"module._orig_mod.{n}": v for n, v in s.items()},
+    "compiled DataParallel": lambda s: {f"_orig_mod.module.{n}": v for n, v in s.items()},
 }
 
 
@@ -144,17 +148,19 @@ def test_a_run_takes_the_dense_network_from_the_file(folder, state, make_spec):
     assert len(run.run(Setting(folder, "t", "cpu", 1), specs, jobs=1)) == 4, "once read, the file is not needed"
 
 
-def test_the_published_resnet20_has_its_published_accuracy(users_folders, make_spec):
-    """91.73 % at github.com/akamaster/pytorch_resnet_cifar10: names, shortcut, normalisation and data are right."""
-    recipe = {"dense_epochs": 0, "dense_weights": PUBLISHED, "normalisation": "imagenet", "train_images": None}
-    spec = make_spec(recipe=recipe, architecture="resnet20", dataset="cifar10")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_networks_have_their_published_accuracy(users_folders, make_spec, name):
+    """91.73 % and 93.39 % at github.com/akamaster/pytorch_resnet_cifar10: names, shortcut, normalisation, data."""
+    file, accuracy = PUBLISHED[name]
+    recipe = {"dense_epochs": 0, "dense_weights": file, "normalisation": "imagenet", "train_images": None}
+    spec = make_spec(recipe=recipe, architecture=name, dataset="cifar10")
     try:
-        locate(PUBLISHED)
+        locate(file)
         loaded = trial.data_of(spec, torch.device("cpu"))
     except InputError as error:
         pytest.skip(str(error))
     dense = trial.begin_dense(spec.dense, loaded)
-    assert evaluate(dense, loaded, loaded.test).top1 == pytest.approx(0.9173, abs=5e-4)
+    assert evaluate(dense, loaded, loaded.test).top1 == pytest.approx(accuracy, abs=5e-4)
 
 
 def test_data_of_follows_the_recipe(make_spec, monkeypatch):

@@ -1,0 +1,133 @@
+"""Which channels of a network depend on each other: torch-pruning's graph (Fang et al. 2023, DepGraph) as tables.
+
+A component is all whose output channels can only be removed together: the layers of a residual sum, a convolution
+with the batch norm and the depthwise convolution behind it, ... With them go the input channels of what reads them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from runners.architectures.vit import Attention
+from runners.errors import Untraceable
+from runners.shortcut import Shortcut
+from runners.wiring import Mixing, is_depthwise
+
+
+@dataclass(frozen=True)
+class Item:
+    """The part of a component that is in one module.
+
+    owner: a module of the network, or a parameter of it. channels: int64 (n,), output channels of a producer, input
+    channels of a consumer. roots: int64 (n,), the channel of the component that each of them is.
+    """
+
+    owner: nn.Module | nn.Parameter
+    channels: Tensor
+    roots: Tensor
+
+    @property
+    def table(self) -> Tensor:
+        """The channels of each channel of the component, (width, s): s pixels of a map where it was flattened."""
+        order = self.roots.argsort(stable=True)
+        return self.channels[order].view(len(self.roots.unique()), -1)
+
+
+@dataclass(frozen=True)
+class Component:
+    """Output channels that go together. name, layer: of the first layer that produces them. width: how many."""
+
+    name: str
+    layer: Mixing
+    width: int
+    producers: list[Item]
+    consumers: list[Item]
+
+    @property
+    def removable(self) -> bool:
+        """Whether what is left computes the same without a channel that is zero, or that nobody reads.
+
+        Not so for what the network puts out, nor where a norm takes its mean over the channels.
+        """
+        makers, readers = Mixing | _BatchNorm | Shortcut | nn.PReLU, Mixing | Shortcut | Attention
+        known = [isinstance(i.owner, makers) for i in self.producers] + [
+            isinstance(i.owner, readers) for i in self.consumers
+        ]
+        return bool(self.consumers) and all(known)
+
+    @property
+    def mixing(self) -> list[Item]:
+        """The producers that make channels anew, each out of more than one."""
+        return [i for i in self.producers if isinstance(i.owner, Mixing | Shortcut) and not is_depthwise(i.owner)]
+
+
+def components(network: nn.Module, example: Tensor) -> list[Component]:
+    """Return the components of a network in the order of their first layers, without those inside an attention.
+
+    example: a batch to trace with; its first image is used. Raises Untraceable where the graph cannot be built.
+    """
+    graph = _graph(network, example)
+    settled = {id(m) for a in network.modules() if isinstance(a, Attention) for m in a.modules()}
+    found = []
+    for name, layer in network.named_modules():
+        if isinstance(layer, Mixing) and id(layer) not in settled and not is_depthwise(layer):
+            found.append(_component(graph, name, layer))
+            settled |= {id(item.owner) for item in found[-1].producers}
+    return found
+
+
+def _graph(network: nn.Module, example: Tensor) -> Any:
+    pruners = {Shortcut: _Opaque(), Attention: _Opaque()}
+    was_training = network.training
+    try:
+        with warnings.catch_warnings(), torch.enable_grad():
+            warnings.simplefilter("ignore")  # of parameters that belong to no layer: they are items as well
+            return torch_pruning.DependencyGraph().build_dependency(
+                network.eval(), example_inputs=example[:1], customized_pruners=pruners
+            )
+    except Exception as error:  # whatever the forward pass or the graph runs into
+        reason = " ".join(str(error).split())[:120]
+        raise Untraceable(f"the dependencies of this network cannot be traced: {reason}") from error
+    finally:
+        network.train(was_training)
+
+
+def _component(graph: Any, name: str, layer: Mixing) -> Component:
+    linear, width = isinstance(layer, nn.Linear), layer.weight.shape[0]
+    pruning = torch_pruning.prune_linear_out_channels if linear else torch_pruning.prune_conv_out_channels
+    producers: list[Item] = []
+    consumers: list[Item] = []
+    for item in graph.get_pruning_group(layer, pruning, idxs=list(range(width))):
+        owner = item.dep.target.module
+        if not type(owner).__module__.startswith("torch_pruning"):  # what it made up for a sum, a concatenation, ...
+            part = Item(owner, torch.tensor(item.idxs), torch.tensor(item.root_idxs))
+            (producers if graph.is_out_channel_pruning_fn(item.dep.handler) else consumers).append(part)
+    return Component(name, layer, width, producers, consumers)
+
+
+class _Opaque(torch_pruning.BasePruningFunc):  # type: ignore[misc]
+    """A module into which the graph does not look. Inputs and outputs are apart: their indices are not the same."""
+
+    def prune_out_channels(self, layer: nn.Module, idxs: Sequence[int]) -> nn.Module:
+        """Refuse: the graph is read, not used to prune."""
+        raise AssertionError("the graph is only read")
+
+    def prune_in_channels(self, layer: nn.Module, idxs: Sequence[int]) -> nn.Module:
+        """Refuse: the graph is read, not used to prune."""
+        raise AssertionError("the graph is only read")
+
+    def get_out_channels(self, layer: Any) -> int:
+        """Return the number of output channels."""
+        return layer.proj.out_features if isinstance(layer, Attention) else len(layer.source)
+
+    def get_in_channels(self, layer: Any) -> int:
+        """Return the number of input channels."""
+        return layer.qkv.in_features if isinstance(layer, Attention) else layer.inputs

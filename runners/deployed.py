@@ -1,0 +1,66 @@
+"""A network that `klevel export` wrote, loaded back: without methods, training, or data.
+
+    from runners.deployed import load
+
+    network = load("DIR")  # in evaluation mode, on the CPU
+    scores = network(images)  # float32 (n, channels, size, size), normalised as plan.json says
+
+Nothing in the folder is code: `plan.json` is JSON, `network.pt` is read with `weights_only`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from runners.architectures import ARCHITECTURES
+from runners.errors import InputError
+from runners.plan import carry_out
+
+PLAN, WEIGHTS, ONNX = "plan.json", "network.pt", "network.onnx"
+FORMAT = 1
+
+
+def load(folder: str | Path) -> nn.Module:
+    """Return the network of an export, on the CPU and in evaluation mode; for what it takes see `read_plan`.
+
+    Raises InputError where the folder is no export, or one that this version of klevel cannot build.
+    """
+    plan = read_plan(folder)
+    build = plan["architecture"]
+    network = ARCHITECTURES[build["name"]](build["channels"], build["size"], build["classes"])
+    network = carry_out(plan, network)
+    path = Path(folder) / WEIGHTS
+    try:
+        # assigned, not copied: so weights lie in memory as they did, which decides how fast and with which rounding
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), assign=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch raises whatever a corrupt file leads to
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not the weights of {PLAN} beside it ({reason})") from error
+    return network.eval()
+
+
+def read_plan(folder: str | Path) -> dict[str, Any]:
+    """Return the plan of an export. Raises InputError where there is none of this format.
+
+    format, trial: what wrote it, and what it is. architecture: name and arguments of the dense network. input: shape
+    of one image. normalisation: mean and std per channel, of pixels in [0, 255]; (pixels - mean) / std is what the
+    network takes. modules, tensors: see `runners.plan`; a tensor that was sliced has `of`, `dense_shape` and `kept`,
+    the indices that are left of each dim of the dense one, null for all.
+    """
+    path = Path(folder) / PLAN
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{folder}: no export of klevel: {PLAN} is not there") from None
+    except ValueError:  # no JSON, or no UTF-8
+        raise InputError(f"{path}: not JSON") from None
+    if not isinstance(plan, dict) or plan.get("format") != FORMAT:
+        raise InputError(f"{path}: not a plan of format {FORMAT}, which this version of klevel reads")
+    return plan

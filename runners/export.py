@@ -1,0 +1,167 @@
+"""The compact network of a trial, written for use elsewhere: weights, a plan of kept indices, and ONNX."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from runners import numbering, onnx_file, sparse
+from runners.compaction import difference, realise
+from runners.data import Data
+from runners.deployed import FORMAT, ONNX, PLAN, WEIGHTS, load
+from runners.errors import InputError
+from runners.finished import Finished, read
+from runners.groupings import GROUPINGS
+from runners.measurement import count_parameters
+from runners.onnx_file import NotExported
+from runners.plan import Plan, compare
+from runners.trial import EXAMPLES, build, data_of
+
+FILES = frozenset((WEIGHTS, PLAN, ONNX))
+# of the row: what the network is and what it is worth
+PROVENANCE = ("suite", "trial", "method", "dataset", "grouping", "scope", "keep", "seed", "realisation", "test_top1")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written. onnx_error: how far ONNX Runtime is off; None without ONNX, for which `note` says why.
+
+    failed: whether ONNX was tried and did not work.
+    """
+
+    parameters: int
+    onnx_error: float | None
+    note: str | None
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The dense network of a trial with the pruned groups at zero, and the compact one with its final weights."""
+
+    masked: nn.Module
+    compact: nn.Module
+
+
+def export(trial: Path, folder: Path) -> Exported:
+    """Write the compact network of the trial of this folder to another folder, and check that it loads back the same.
+
+    folder: made where it is not there; empty, or an earlier export, which is replaced when all is written. Raises
+    InputError where the trial is not done, the folder holds other files, or a module of the network cannot be written
+    down; NotExported where what was written computes something else.
+    """
+    folder = folder.resolve()
+    _check_free(folder)
+    finished = read(trial)
+    data = data_of(finished.spec, torch.device("cpu"))
+    example = data.example(EXAMPLES)
+    pair = rebuild(finished, data)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        here = Path(place)
+        write(pair, plan_of(finished, pair, data), here)
+        if not difference(load(here), pair.compact, example) == 0:
+            raise NotExported(f"{trial}: the network that was written is not the one that was read")
+        error, note, failed = _write_onnx(sparse.densified(pair.compact), example, here / ONNX)
+        _move(here, folder)
+    return Exported(count_parameters(pair.compact), error, note, failed)
+
+
+def rebuild(finished: Finished, data: Data) -> Pair:
+    """Return the two networks of a trial, on the CPU: compacted once more, as it was then."""
+    spec = finished.spec
+    masked = build(spec.dense, data)
+    masked.load_state_dict(finished.masked)
+    groups = GROUPINGS[spec.grouping](masked, data.example(EXAMPLES))
+    example = data.example(EXAMPLES)
+    realised = realise(masked, groups, finished.masks, spec.grouping, example, spec.recipe.round_to)
+    compact = sparse.rebuild(realised.network, finished.sparse)
+    compact.load_state_dict(finished.compact)
+    return Pair(masked.eval(), compact.eval())
+
+
+def plan_of(finished: Finished, pair: Pair, data: Data) -> dict[str, Any]:
+    """Return all that `plan.json` says: see `runners.deployed.read_plan`."""
+    spec = finished.spec
+    architecture = {"name": spec.architecture, "channels": data.channels, "size": data.size, "classes": data.classes}
+    normalisation = {"mean": data.mean.flatten().tolist(), "std": data.std.flatten().tolist()}
+    return {
+        "format": FORMAT,
+        "trial": {column: finished.row.get(column) for column in PROVENANCE},
+        "architecture": architecture,
+        "input": list(data.example(1).shape[1:]),
+        "normalisation": normalisation,
+        **plan_with_origins(pair, finished.masks, spec.grouping, data.example(EXAMPLES), spec.recipe.round_to),
+    }
+
+
+def plan_with_origins(pair: Pair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int = 1) -> Plan:
+    """Return the plan of a compact network, with the kept indices of every tensor that is smaller."""
+    plan = compare(pair.masked, pair.compact)
+    if any(plan["tensors"].values()):
+        origins = _origins(pair, masks, grouping, example, round_to)
+        for name, entry in plan["tensors"].items():
+            if entry is not None:
+                entry.update(numbering.as_json(origins, name))
+    return plan
+
+
+def _origins(
+    pair: Pair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int
+) -> dict[str, numbering.Origin]:
+    """Compact a copy of the network whose values are numbers, and read them off: the masks alone decide what goes."""
+    numbered, example = copy.deepcopy(pair.masked).double(), example[:2].double()
+    groups, numbers = GROUPINGS[grouping](numbered, example), numbering.number(numbered)
+    return numbering.read(realise(numbered, groups, masks, grouping, example, round_to).network, numbers)
+
+
+def write(pair: Pair, plan: dict[str, Any], folder: Path) -> None:
+    """Write weights and plan into a folder."""
+    torch.save(pair.compact.state_dict(), folder / WEIGHTS)
+    (folder / PLAN).write_text(_readable(plan), encoding="utf-8")
+
+
+def _readable(content: dict[str, Any]) -> str:
+    """Return JSON with a list of numbers on one line."""
+    text = json.dumps(content, indent=1)
+    return re.sub(r"\[\n\s+[^\[\]{}]*?\n\s+\]", lambda m: "[" + " ".join(m[0][1:-1].split()) + "]", text) + "\n"
+
+
+def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> tuple[float | None, str | None, bool]:
+    """Return how far ONNX Runtime is off, or why there is no file, and whether that is a failure."""
+    if absent := onnx_file.missing():
+        return None, f"no {ONNX}: it needs pip install {' '.join(absent)}", False
+    try:
+        return onnx_file.write(network, example, path), None, False
+    except NotExported as error:
+        path.unlink(missing_ok=True)
+        return None, f"no {ONNX}: {error}", True
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder with files of somebody else. Raises InputError."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; a folder is needed")
+    names = {p.name for p in folder.iterdir()} if folder.exists() else set()
+    if names and not (PLAN in names and names <= FILES):
+        other = min(names - FILES or names)
+        raise InputError(f"{folder}: is not empty and no earlier export (it holds {other}); choose another")
+
+
+def _move(here: Path, folder: Path) -> None:
+    """Put what was written in its place; the plan goes first and comes last, as it says that all is there."""
+    folder.mkdir(exist_ok=True)
+    for name in (PLAN, ONNX):
+        (folder / name).unlink(missing_ok=True)
+    for name in (WEIGHTS, ONNX, PLAN):
+        if (here / name).exists():
+            shutil.move(here / name, folder / name)  # the folder may be another disk

@@ -1,0 +1,106 @@
+"""Everything that has to go together, wherever it is in the network."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, nn
+
+from methods.groups import Family, Groups
+from runners.architectures.vit import Attention
+from runners.dependencies import Component, Item, components
+from runners.groupings import GROUPINGS
+from runners.groupings.rows import parts
+from runners.shortcut import Shortcut
+from runners.wiring import is_depthwise
+
+Channel = tuple[int, int]  # a component, by its place in the list of all, and a channel of it
+
+
+@GROUPINGS.register("coupled")
+def coupled(network: nn.Module, example: Tensor) -> Groups:
+    """All that goes together through sums, concatenations, depthwise and grouped convolutions, and attention heads.
+
+    The dependencies are those of DepGraph (Fang et al. 2023). To them come those of single channels: a channel that
+    a shortcut passes on goes with what it is passed on as, and all channels of a group of a convolution go together.
+    Channels with the same kind of parts are a family.
+    """
+    found = components(network, example)
+    families = [_family(found, layout, groups) for layout, groups in _layouts(found).items()]
+    return Groups([*families, *_heads(network)])
+
+
+def _layouts(found: list[Component]) -> dict[tuple[int, ...], list[list[Channel]]]:
+    """Sets of channels that go together, by the components that they are in, each as often as it has channels."""
+    layouts: dict[tuple[int, ...], list[list[Channel]]] = defaultdict(list)
+    for channels in _together(found):
+        if all(found[i].removable for i, _ in channels):
+            layouts[tuple(i for i, _ in channels)].append(channels)
+    return dict(sorted(layouts.items()))
+
+
+def _together(found: list[Component]) -> list[list[Channel]]:
+    """All channels of all components in sets that go together, in the order of the network."""
+    begin = [0, *accumulate(c.width for c in found)]
+    every = [(i, channel) for i, component in enumerate(found) for channel in range(component.width)]
+    pairs = [(begin[i] + a, begin[j] + b) for (i, a), (j, b) in [*_through_shortcuts(found), *_through_groups(found)]]
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(every), len(every)))
+    sets: dict[int, list[Channel]] = defaultdict(list)
+    for channel, label in zip(every, connected_components(graph, directed=False)[1], strict=True):
+        sets[int(label)].append(channel)
+    return list(sets.values())
+
+
+def _through_shortcuts(found: list[Component]) -> Iterator[tuple[Channel, Channel]]:
+    """Pairs of a channel that a shortcut reads and the channel that it passes it on as."""
+    read = {
+        (item.owner, c): place for item, c, place in _places(found, "consumers") if isinstance(item.owner, Shortcut)
+    }
+    for item, channel, place in _places(found, "producers"):
+        if isinstance(item.owner, Shortcut) and not item.owner.zero()[channel]:
+            yield read[item.owner, int(item.owner.source[channel])], place
+
+
+def _through_groups(found: list[Component]) -> Iterator[tuple[Channel, Channel]]:
+    """Pairs of channels of one group of a convolution, its inputs and outputs; a depthwise one is like a norm."""
+    first: dict[tuple[nn.Module, int], Channel] = {}
+    for side in ("consumers", "producers"):
+        for item, channel, place in _places(found, side):
+            layer = item.owner
+            if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer):
+                width = layer.in_channels if side == "consumers" else layer.out_channels
+                yield first.setdefault((layer, channel * layer.groups // width), place), place
+
+
+def _places(found: list[Component], side: str) -> Iterator[tuple[Item, int, Channel]]:
+    """Go through the channels of all items: the item, its channel, and the channel of the component that this is."""
+    for i, component in enumerate(found):
+        for item in getattr(component, side):
+            for channel, root in zip(item.channels.tolist(), item.roots.tolist(), strict=True):
+                yield item, channel, (i, root)
+
+
+def _family(found: list[Component], layout: tuple[int, ...], groups: list[list[Channel]]) -> Family:
+    """The family of the groups that have channels in the same components."""
+    members = []
+    for i in dict.fromkeys(layout):
+        chosen = torch.tensor([[channel for j, channel in group if j == i] for group in groups])
+        members += [m for item in found[i].producers for m in parts(item.owner, item.table[chosen].flatten(1))]
+    return Family("+".join(dict.fromkeys(found[i].name for i in layout)), members)
+
+
+def _heads(network: nn.Module) -> list[Family]:
+    """A family for each attention: the queries, keys and values of a head are a group."""
+    families = []
+    for name, module in network.named_modules():
+        if isinstance(module, Attention):
+            rows = torch.arange(3 * module.heads * module.head_dim).view(3, module.heads, module.head_dim)
+            families.append(Family(f"{name}.heads", parts(module.qkv, rows.transpose(0, 1).flatten(1))))
+    return families

@@ -1,0 +1,73 @@
+"""A network as an ONNX file that ONNX Runtime agrees with. Needs the packages of the extra `onnx`."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+TOLERANCE = 1e-4
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+OPSET = 18  # that of torch's exporter, so nothing is converted
+BATCHES = (1, 5)
+
+
+class NotExported(RuntimeError):
+    """What was written does not compute what the network does, or could not be written."""
+
+
+def missing() -> list[str]:
+    """Return the packages that are needed and not installed."""
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+
+
+def write(network: nn.Module, images: Tensor, path: Path) -> float:
+    """Write a network on the CPU, with any number of images as its input, and return how far ONNX Runtime is off.
+
+    images: at least 2 to trace with and to compare on, float32 (n, channels, size, size). Returns the largest absolute
+    difference of an output, over batches of 1 and 5. Raises NotExported where it is more than 1e-4, or torch cannot
+    export the network.
+    """
+    network.eval()
+    try:
+        _export(network, images, path)
+    except Exception as error:  # the exporter raises whatever an operator leads to
+        reason = " ".join(str(error).split())[:200]
+        raise NotExported(f"torch cannot export this network to ONNX: {type(error).__name__}: {reason}") from error
+    largest = max(_difference(network, images[:n], path) for n in BATCHES)
+    if not largest <= TOLERANCE:
+        raise NotExported(f"ONNX Runtime and torch differ by {largest:.2g}, more than {TOLERANCE:g}")
+    return largest
+
+
+def _export(network: nn.Module, images: Tensor, path: Path) -> None:
+    import onnx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about itself
+        torch.onnx.export(
+            network,
+            (images[:2],),  # of 2, as a size of 1 would be taken for a constant
+            str(path),
+            input_names=["images"],
+            output_names=["scores"],
+            opset_version=OPSET,
+            dynamo=True,  # the other exporter is deprecated
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def _difference(network: nn.Module, images: Tensor, path: Path) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = network(images)
+    found = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    return float((found - expected).abs().max())

@@ -1,0 +1,146 @@
+"""Which channels a masked network can do without.
+
+A channel goes with all that depends on it (see `runners.dependencies`) where all that makes it is zero, or all that
+reads it multiplies it by zero. What is zero is read off `marks`: the network with a zero for every value that is held
+at zero, and no other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from runners.architectures.vit import Attention
+from runners.dependencies import Component, Item, components
+from runners.errors import Untraceable
+from runners.shortcut import Shortcut
+from runners.surgery import Removal, reduce
+from runners.wiring import is_depthwise
+
+
+def removals(marks: nn.Module, example: Tensor, round_to: int = 1) -> Iterator[Removal]:
+    """Yield what to take out, step by step, until there is nothing more; the marks are reduced with each step.
+
+    round_to: widths are rounded up to multiples of it, where no grouped convolution says what they are. Of a network
+    whose dependencies cannot be traced nothing is taken but heads of attentions.
+    """
+    while step := _step(marks, example, round_to):
+        reduce(marks, step)
+        yield step
+
+
+def unread_maps(marks: nn.Module) -> dict[str, Tensor]:
+    """Return the input maps (int64 indices) that are left to layers, by name, which do not read all of theirs."""
+    layers = {n: m for n, m in marks.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    unread = {n: _unread(m) for n, m in layers.items() if getattr(m, "groups", 1) == 1}
+    return {n: (~mask).nonzero().flatten() for n, mask in unread.items() if mask.any() and not mask.all()}
+
+
+def _step(marks: nn.Module, example: Tensor, round_to: int) -> Removal:
+    names = {id(m): n for n, m in marks.named_modules()}
+    try:
+        found = [c for c in components(marks, example) if c.removable]
+    except Untraceable:
+        found = []
+    masks = [_dispensable(c) for c in found]
+    _keep_groups_whole(found, masks)
+    outputs: dict[str, list[Tensor]] = defaultdict(list)
+    inputs: dict[str, list[Tensor]] = defaultdict(list)
+    for component, mask in zip(found, masks, strict=True):
+        grouped = any(_is_grouped(i.owner) for i in [*component.producers, *component.consumers])
+        gone = _rounded(mask, 1 if grouped else round_to).nonzero().flatten()
+        if len(gone):
+            for item in component.producers:
+                outputs[names[id(item.owner)]].append(item.table[gone].flatten())
+            for item in component.consumers:
+                inputs[names[id(item.owner)]].append(item.table[gone].flatten())
+    heads = {n: h for n, m in marks.named_modules() if isinstance(m, Attention) and len(h := _idle_heads(m))}
+    return Removal({n: torch.cat(t) for n, t in outputs.items()}, {n: torch.cat(t) for n, t in inputs.items()}, heads)
+
+
+def _dispensable(component: Component) -> Tensor:
+    """Mask (bool, (width,)) of the channels that are zero, or that nobody reads; one is spared if need be."""
+    zero = torch.stack([_per_root(_zero(i.owner), i, component) for i in component.producers]).all(0)
+    unread = torch.stack([_per_root(_unread(i.owner), i, component) for i in component.consumers]).all(0)
+    return zero | unread
+
+
+def _per_root(mask: Tensor, item: Item, component: Component) -> Tensor:
+    """A mask over the channels of a module as one over those of the component: what holds of all pixels of a map."""
+    result = torch.ones(component.width, dtype=torch.bool)
+    result[item.roots.unique()] = mask[item.table].all(1)
+    return result
+
+
+def _zero(module: object) -> Tensor:
+    """Mask of the channels that a module puts out as zero; where it leaves a zero at zero, of all."""
+    if isinstance(module, Shortcut):
+        return module.zero().cpu()
+    if isinstance(module, nn.PReLU):
+        return torch.ones(module.num_parameters, dtype=torch.bool)
+    assert isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm)
+    if module.weight is None:  # a norm without parameters shifts by what it has seen
+        return torch.zeros(module.num_features, dtype=torch.bool)
+    zero = module.weight.eq(0) if module.weight.dim() == 1 else module.weight.flatten(1).eq(0).all(1)
+    return (zero if module.bias is None else zero & module.bias.eq(0)).cpu()
+
+
+def _unread(module: object) -> Tensor:
+    """Mask of the channels that a module does not look at."""
+    if isinstance(module, Shortcut):
+        read = torch.zeros(module.inputs + 1, dtype=torch.bool)
+        read[module.source.cpu()] = True
+        return ~read[:-1]
+    layer = module.qkv if isinstance(module, Attention) else module
+    assert isinstance(layer, nn.Conv2d | nn.Linear)
+    per_group: Tensor = layer.weight.unflatten(0, (getattr(layer, "groups", 1), -1)).transpose(1, 2)
+    return per_group.flatten(2).eq(0).all(2).flatten().cpu()
+
+
+def _rounded(mask: Tensor, round_to: int) -> Tensor:
+    """Spare the last ones, so that what is left is at least one channel, and all or a multiple of round_to."""
+    gone = mask.nonzero().flatten()
+    left = len(mask) - len(gone)
+    target = min(len(mask), max(1, -(-left // round_to)) * round_to)
+    return mask.index_fill(0, gone[len(gone) - (target - left) :], False)
+
+
+def _is_grouped(owner: object) -> bool:
+    return isinstance(owner, nn.Conv2d) and owner.groups > 1 and not is_depthwise(owner)
+
+
+def _keep_groups_whole(found: list[Component], masks: list[Tensor]) -> None:
+    """Clear in the masks what cannot go with its whole group of a convolution, all inputs and outputs of it."""
+    places = [
+        (item, mask)
+        for component, mask in zip(found, masks, strict=True)
+        for item in [*component.producers, *component.consumers]
+        if _is_grouped(item.owner)
+    ]
+    before = -1
+    while before != (before := sum(int(mask.sum()) for mask in masks)):
+        whole: dict[int, Tensor] = {}
+        for item, mask in places:
+            whole[id(item.owner)] = whole.get(id(item.owner), torch.tensor(True)) & _whole_groups(item, mask)
+        for item, mask in places:
+            groups = whole[id(item.owner)]
+            mask[item.roots] &= groups[item.channels * len(groups) // len(item.channels)]
+
+
+def _whole_groups(item: Item, mask: Tensor) -> Tensor:
+    """Mask (bool, (groups,)) of the groups of a convolution whose channels are all in a mask of the component."""
+    assert isinstance(item.owner, nn.Conv2d)
+    per_channel = torch.zeros(len(item.channels), dtype=torch.bool)
+    per_channel[item.channels] = mask[item.roots]
+    return per_channel.view(item.owner.groups, -1).all(1)
+
+
+def _idle_heads(attention: Attention) -> Tensor:
+    """Heads whose values are zero, or that nobody reads; one is left in any case."""
+    values = _zero(attention.qkv).view(3, attention.heads, -1)[2].all(1)
+    unread = _unread(attention.proj).view(attention.heads, -1).all(1)
+    return _rounded(values | unread, 1).nonzero().flatten()

@@ -1,0 +1,116 @@
+"""Taking channels out of modules, in place: parameters, buffers, and the numbers that say how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from runners.architectures.vit import Attention
+from runners.gathered import Gathered
+from runners.shortcut import Shortcut
+from runners.wiring import is_depthwise
+
+
+@dataclass
+class Removal:
+    """What to take out, by the name of a module: int64 indices of outputs, inputs, heads, as they are before."""
+
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, Tensor] = field(default_factory=dict)
+    heads: dict[str, Tensor] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to take out."""
+        return bool(self.outputs or self.inputs or self.heads)
+
+
+def reduce(network: nn.Module, removal: Removal) -> None:
+    """Take channels out of a network. Inputs of a grouped convolution go in whole groups, with their outputs."""
+    modules = dict(network.named_modules())
+    for name, channels in removal.outputs.items():
+        remove_outputs(modules[name], channels)
+    for name, channels in removal.inputs.items():
+        remove_inputs(modules[name], channels)
+    for name, heads in removal.heads.items():
+        remove_heads(modules[name], heads)
+
+
+def remove_outputs(module: nn.Module, channels: Tensor) -> None:
+    """Take output channels out of a layer, a batch norm or a shortcut."""
+    if isinstance(module, Shortcut):
+        module.remove_outputs(channels.tolist())
+    elif not isinstance(module, nn.PReLU) or module.num_parameters > 1:
+        depthwise, size = is_depthwise(module), _outputs(module)
+        kept = _rest(size, channels)
+        _select(module, ("weight", "bias", "running_mean", "running_var"), 0, kept)
+        _set(module, ("out_channels", "out_features", "num_features", "num_parameters"), len(kept))
+        if depthwise:
+            _set(module, ("in_channels", "groups"), len(kept))
+
+
+def remove_inputs(module: nn.Module, channels: Tensor) -> None:
+    """Take input channels out of a layer, an attention or a shortcut."""
+    if isinstance(module, Shortcut):
+        module.remove_inputs(channels.tolist())
+    elif isinstance(module, Attention):
+        remove_inputs(module.qkv, channels)
+    elif isinstance(module, nn.Conv2d) and module.groups > 1:
+        left = module.in_channels - len(channels)
+        module.groups, module.in_channels = module.groups * left // module.in_channels, left
+    else:
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        kept = _rest(module.weight.shape[1], channels)
+        _select(module, ("weight",), 1, kept)
+        _set(module, ("in_channels", "in_features"), len(kept))
+
+
+def remove_heads(module: nn.Module, heads: Tensor) -> None:
+    """Take heads out of an attention."""
+    assert isinstance(module, Attention)
+    inner = module.heads * module.head_dim
+    columns = torch.arange(inner).view(module.heads, -1)[heads].flatten()
+    remove_outputs(module.qkv, torch.cat([columns, columns + inner, columns + 2 * inner]))
+    remove_inputs(module.proj, columns)
+    module.heads -= len(heads)
+
+
+def gather(network: nn.Module, read: dict[str, Tensor]) -> None:
+    """Let layers, by name, read these input maps only (int64 indices)."""
+    for name, index in read.items():
+        parent, _, last = name.rpartition(".")
+        layer = network.get_submodule(name)
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        inputs = torch.arange(layer.weight.shape[1])
+        remove_inputs(layer, inputs[~torch.isin(inputs, index)])
+        setattr(network.get_submodule(parent), last, Gathered(layer, index.to(layer.weight.device)))
+
+
+def _outputs(module: nn.Module) -> int:
+    sizes = [getattr(module, n, None) for n in ("out_channels", "out_features", "num_features", "num_parameters")]
+    return next(int(n) for n in sizes if n is not None)
+
+
+def _rest(n: int, without: Tensor) -> Tensor:
+    left = torch.ones(n, dtype=torch.bool)
+    left[without] = False
+    return left.nonzero().flatten()
+
+
+def _select(module: nn.Module, names: Iterable[str], dim: int, kept: Tensor) -> None:
+    """Replace parameters and buffers, where there are any of these names, by a part of them."""
+    for name in names:
+        tensor = getattr(module, name, None)
+        if isinstance(tensor, nn.Parameter):
+            part = tensor.detach().index_select(dim, kept.to(tensor.device))
+            setattr(module, name, nn.Parameter(part, requires_grad=tensor.requires_grad))
+        elif isinstance(tensor, Tensor):
+            setattr(module, name, tensor.index_select(dim, kept.to(tensor.device)))
+
+
+def _set(module: nn.Module, names: Iterable[str], value: int) -> None:
+    for name in names:
+        if hasattr(module, name):
+            setattr(module, name, value)
