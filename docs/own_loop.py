@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from methods import WGSEF, Budget  # klevel
-from runners.compaction import remove_filters
-from runners.groupings import filters  # klevel
+from runners.compaction import realise
+from runners.groupings import GROUPINGS  # klevel
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # more of them only wait for each other on a network this small
@@ -25,7 +25,7 @@ network = nn.Sequential(
     nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10),
 )  # fmt: skip
 optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0)  # WGSEF decays the groups by itself
-groups = filters(network, images[:1])  # klevel
+groups = GROUPINGS["filter"](network, images[:1])  # klevel
 pruner = WGSEF(groups, Budget.of(groups, keep=0.25))  # klevel
 pruner.attach(optimizer)  # klevel: Adam has a metric of its own, SGD would not need this line
 
@@ -48,7 +48,7 @@ def accuracy(model: nn.Module) -> float:
         return (model.eval()(images[test]).argmax(1) == labels[test]).double().mean().item()
 
 
-small, _ = remove_filters(network, groups, [n > 0 for n in groups.norms()], images[:1])
+small = realise(network, groups, [n > 0 for n in groups.norms()], "filter", images[:1]).network
 for name, model in (("zeros in place", network), ("groups removed", small)):
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{name}: {100 * accuracy(model):.1f} % of the test images right, {parameters:,} parameters")

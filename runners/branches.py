@@ -57,6 +57,8 @@ def without(network: nn.Module, names: Collection[str]) -> nn.Module:
     # from the last one on: the shortcut of a sum may be a sum that goes as well
     for branch in reversed([b for b in found.values() if b.name in names]):
         branch.sum.replace_all_uses_with(branch.shortcut)
+    for node in graph.nodes:
+        node.type = None  # TorchScript cannot read annotations that are strings
     less = fx.GraphModule(root, graph)
     less.graph.eliminate_dead_code()
     less.delete_all_unused_submodules()

@@ -117,6 +117,8 @@ def prepare(threads: int) -> None:
     """Set this process up so that the same task gives the same numbers in every process."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # float32 means float32 on an accelerator too: with TF32, masked and compact networks differ by more than 1e-4
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def execute(setting: Setting, specs: Sequence[Spec], jobs: int, listen: Listener) -> Iterator[tuple[Spec, str | None]]:

@@ -1,7 +1,5 @@
 """The shortcut without parameters of He et al. 2016 (option A), and how its channels are removed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +14,7 @@ class Shortcut(nn.Module):
     the state dict: it follows from what was removed.
     """
 
-    source: Tensor
+    source: Tensor  # TorchScript needs the type itself, so no annotations are postponed in this file
 
     def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
         """inputs, outputs: numbers of channels; as many zero channels go before the input's as behind them."""
@@ -33,13 +31,14 @@ class Shortcut(nn.Module):
         places = (self.source < self.inputs).nonzero().flatten().tolist()
         before = places[0] if places else 0
         together = places == list(range(before, before + self.inputs))
-        self._padding = (before, len(self.source) - before - self.inputs) if together else None
+        after = len(self.source) - before - self.inputs
+        self._padding = [0, 0, 0, 0, before, after] if together else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, outputs, height / stride, width / stride), rounded up."""
         x = x[:, :, :: self.stride, :: self.stride]
         if self._padding is not None:
-            return F.pad(x, (0, 0, 0, 0, *self._padding))
+            return F.pad(x, self._padding)
         return F.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, self.source)
 
     def zero(self) -> Tensor:

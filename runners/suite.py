@@ -125,13 +125,22 @@ def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: s
 
 def _recipe(common: Any, own: Any, changes: dict[str, Any], where: str, file: str) -> Recipe:
     """Return the recipe of the suite, changed by that of the grid, changed by the overrides."""
-    base = _mapping(common or {}, f"{file}: recipe", tuple(Recipe.model_fields))
-    more = _mapping(own or {}, f"{where}.recipe", tuple(Recipe.model_fields))
+    base, more = (_recipe_keys(keys, place) for keys, place in ((common, f"{file}: recipe"), (own, f"{where}.recipe")))
     change = {k: v for k, v in changes.items() if k in Recipe.model_fields}
     try:
         return Recipe.model_validate(base | more | change)
     except ValidationError as error:
         raise explain(error, f"{file}: recipe") from None
+
+
+def _recipe_keys(content: Any, where: str) -> dict[str, Any]:
+    """Return the keys of a recipe; `dense: FILE` is short for a dense network from a file, which needs no epochs."""
+    keys = _mapping(content or {}, where, (*Recipe.model_fields, "dense"))
+    if "dense" not in keys:
+        return keys
+    if clash := {"dense_weights", "dense_epochs"} & set(keys):
+        raise InputError(f"{where}: dense: says what {', '.join(sorted(clash))} says as well; one of them is needed")
+    return {k: v for k, v in keys.items() if k != "dense"} | {"dense_weights": keys["dense"], "dense_epochs": 0}
 
 
 def _axis(key: str, grid: Mapping[str, Any], where: str) -> list[Any]:

@@ -6,6 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
+from methods import Budget
+from runners.architectures import ARCHITECTURES
+from runners.compaction import difference, realise
+from runners.groupings import GROUPINGS
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs" / "own_loop.py"
 
@@ -24,7 +31,26 @@ def test_a_training_loop_of_ones_own_reaches_k_with_five_lines():
     assert right > 80, "far above the 10 % of chance"
 
 
+def test_a_grouping_of_ones_own_is_realised():
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "groupings.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    exec(compile(code[1], "pairs.py", "exec"), names)
+    torch.manual_seed(0)
+    network, images = ARCHITECTURES["lenet5"](1, 28, 10), torch.randn(2, 1, 28, 28)
+    groups = names["pairs"](network, images)
+    masks = Budget.of(groups, 0.5).select(groups.norms())
+    groups.scale_(masks)
+    realised = realise(network, groups, masks, "pairs.py:pairs", images)
+    assert (groups.sizes, realised.realisation) == ([3, 8, 60, 42], "compact")
+    assert difference(network, realised.network, images) <= 1e-4
+
+
+def test_every_grouping_is_in_the_document():
+    text = (ROOT / "docs" / "groupings.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(GROUPINGS)
+
+
 def test_the_links_of_the_documents_are_there():
     for document in (ROOT / "docs").glob("*.md"):
-        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        for target in re.findall(r"\[[^\]\"]+\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             assert target.startswith("https://") or (document.parent / target).exists(), (document.name, target)

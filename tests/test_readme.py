@@ -20,6 +20,10 @@ LENET = ARCHITECTURES["lenet5"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+SETTINGS = ("architecture=mlp", "train_images=40", "keep=0.1", "seed=0", "dense_epochs=1", "sparsify_epochs=1")
+TINY = [option for s in (*SETTINGS, "finetune_epochs=1") for option in ("--set", s)] + ["--jobs", "1"]
+
+
 def block(language, word):
     """The block of code in this language that holds this word."""
     found = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if word in b]
@@ -38,9 +42,7 @@ def test_the_method_becomes_part_of_a_suite(monkeypatch, tmp_path):
     method = names["Smallest"]
     assert issubclass(method, Method)
     monkeypatch.setitem(METHODS, method.name, method)
-    tiny = ["--set", "method=[smallest]", "--set", "architecture=mlp", "--set", "train_images=40", "--set", "keep=0.1"]
-    short = [f"--set={phase}_epochs=1" for phase in ("dense", "sparsify", "finetune")]
-    assert main(["run", "quick", *tiny, *short, "--set", "seed=0", "--results", str(tmp_path), "--jobs", "1"]) == 0
+    assert main(["run", "quick", "--set", "method=[smallest]", *TINY, "--results", str(tmp_path)]) == 0
     assert "smallest" in (tmp_path / "quick" / "trials.csv").read_text()
 
 
@@ -50,6 +52,17 @@ def test_wgsef_works_in_a_loop_of_ones_own():
     names["optimizer"] = torch.optim.AdamW(network.parameters())
     exec(compile(block("python", "pruner.after_step"), "loop.py", "exec"), names)
     assert names["groups"].nonzero() == names["pruner"].budget.targets(names["groups"])
+
+
+def test_an_exported_network_is_read_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "quick", "--set", "method=[magnitude]", *TINY]) == 0
+    trial = next((tmp_path / "results" / "quick" / "trials").iterdir()).name
+    command = next(c[1:] for c in commands(".venv/bin/klevel") if c[1] == "export")
+    assert main([trial if word == "ID" else word for word in command]) == 0
+    names = {}
+    exec(compile(block("python", "from runners.deployed import"), "load.py", "exec"), names)
+    assert names["scores"].shape == (5, 10)
 
 
 def test_the_dataset_is_read(monkeypatch, tmp_path):
@@ -76,7 +89,7 @@ def test_the_suite_loads(tmp_path):
 @pytest.mark.parametrize("command", commands(".venv/bin/klevel"), ids=" ".join)
 def test_the_commands_of_klevel_are_understood(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    expected = 2 if command[1] == "measure" else 0  # there is nothing to measure in an empty folder
+    expected = 2 if command[1] in ("measure", "export") else 0  # there is nothing of that in an empty folder
     assert main(command[1:]) == expected
     output = capsys.readouterr()
     assert output.err.count("\n") == 1 if expected else output.out
@@ -91,5 +104,5 @@ def test_the_options_of_run_all_are_those_of_run(command, tmp_path, capsys):
 
 
 def test_the_files_it_points_to_are_there():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+    for target in re.findall(r"\[[^\]\"]+\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target

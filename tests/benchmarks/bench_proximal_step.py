@@ -20,7 +20,7 @@ from methods.batched import prox_factors_of
 from methods.envelope import prox_factors
 from methods.groups import Budget, Groups
 from runners.compaction import channels_last
-from runners.groupings import filters
+from runners.groupings import GROUPINGS
 from runners.vision import torchvision
 
 LR, LAM, KEEP = 0.05, 0.1, 0.25
@@ -105,7 +105,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     network = resnet18()
-    groups = filters(network, torch.zeros(1, 3, 32, 32))
+    groups = GROUPINGS["filter"](network, torch.zeros(1, 3, 32, 32))
     times = measure(network, groups, options.batch, options.repeats)
     whole = {"norms + solve + scale": tuple(sum(times[n][i] for n in ("norms", "solve", "scale")) for i in (0, 1))}
     count = sum(p.numel() for p in groups.parameters())

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from runners.architectures import ARCHITECTURES
-from runners.compaction import TOLERANCE, channels_last, difference, realise
+from runners.compaction import TOLERANCE, channels_last, deploy, difference, realise
 from runners.groupings import GROUPINGS
 from runners.measurement import count_macs, count_parameters
 from runners.wiring import layers
@@ -237,3 +237,53 @@ def test_the_kept_weights_fit_the_same_masks_on_another_network(prune):
     again.network.load_state_dict(realised.network.state_dict())
     assert again.realisation == realised.realisation
     assert difference(again.network, realised.network, example) == 0
+
+
+@pytest.mark.parametrize("architecture", ["resnet20", "vit_tiny", "mobilenet_v2", RESIDUAL])
+@pytest.mark.parametrize("grouping", ["filter", "channel", "coupled", "depth"])
+def test_a_compact_network_can_be_scripted(prune, architecture, grouping):
+    *_, example, realised = prune(architecture, grouping, size=28)
+    network = realised.network.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.script(network)(example), network(example))
+
+
+@pytest.mark.parametrize("round_to", [4, 8])
+def test_widths_are_rounded_on_demand_and_what_is_spared_stays_zero(prune, round_to):
+    network, _, _, example, realised = prune("lenet5_caffe", "filter", 0.33, round_to=round_to)
+    hidden = [layer.module for layer in layers(realised.network, example)][:-1]
+    assert all(len(m.weight) % round_to == 0 or len(m.weight) in (20, 50, 500) for m in hidden)
+    assert realised.realisation == "compact+masked"
+    assert difference(network, realised.network, example) <= TOLERANCE
+    steps(realised.network, example, realised.restore)
+    alive = [int(m.weight.flatten(1).any(1).sum()) for m in hidden]
+    assert alive == [7, 16, 165], "k of them, not more"
+
+
+@pytest.mark.parametrize("grouping", ["filter", "channel", "shape", "coupled", "depth"])
+@pytest.mark.parametrize("architecture", ["torchvision/resnext50_32x4d", "torchvision/mobilenet_v3_small"])
+def test_networks_of_torchvision_are_realised_too(prune, architecture, grouping):
+    network, _, _, example, realised = prune(architecture, grouping, 0.3, channels=3, size=224)
+    assert "compact" in realised.realisation
+    assert difference(network, realised.network, example) <= TOLERANCE
+    assert count_macs(realised.network, example) < count_macs(network, example)
+
+
+def test_a_network_that_cannot_be_traced_keeps_its_zeros(prune):
+    *_, realised = prune("torchvision/shufflenet_v2_x0_5", "filter", channels=3, size=224)
+    assert realised.realisation == "masked"
+
+
+def test_positions_alone_are_left_of_shapes(prune):
+    network, _, _, example, realised = prune("lenet5_caffe", "shape", 0.25)
+    deployed, word = deploy(realised.network, "shape", realised.realisation, example)
+    assert word == "positions"
+    assert difference(network, deployed, example) <= TOLERANCE
+    # the positions left times the filters, and the output layer
+    assert count_parameters(deployed) == 6 * 20 + 125 * 50 + 200 * 500 + (20 + 50 + 500) + 5_010
+    assert count_macs(deployed, example) == 6 * 20 * 24 * 24 + 125 * 50 * 8 * 8 + 200 * 500 + 5_000
+
+
+def test_what_is_compact_is_deployed_as_it_is(prune):
+    *_, example, realised = prune("lenet5", "filter")
+    assert deploy(realised.network, "filter", realised.realisation, example) == (realised.network, "compact")

@@ -41,6 +41,7 @@ OTHER_RECIPE = {
     "start": "dense",
     "dense_weights": "weights.pt",
     "normalisation": "imagenet",
+    "round_to": 8,
 }
 
 
@@ -246,3 +247,17 @@ def test_wrong_hyperparameters_are_refused(method, wrong, make_spec):
 def test_a_spec_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         spec().keep = 0.1
+
+
+@pytest.mark.parametrize("scope", ["layer", "network"])
+def test_a_grouping_with_a_scope_of_its_own_is_one_trial_whatever_scope_is_asked_for(make_spec, scope):
+    trial = make_spec(grouping="depth", scope=scope)
+    assert trial.scope == "network"
+    assert trial.id == make_spec(grouping="depth").id
+    assert make_spec(grouping="filter", scope=scope).scope == scope
+
+
+def test_how_widths_are_rounded_is_not_a_matter_of_the_dense_network(make_spec):
+    plain, rounded = make_spec(), make_spec(recipe={"round_to": 8})
+    assert plain.dense.id == rounded.dense.id
+    assert plain.id != rounded.id

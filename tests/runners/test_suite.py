@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from runners import suite
+from runners.__main__ import main
 from runners.errors import InputError
 
 METHODS = ["dense", "random", {"name": "wgsef", "lam": 1.0}]
@@ -60,6 +61,43 @@ def test_every_shipped_suite_loads_and_compares_with_the_controls(name):
 def test_every_shipped_suite_says_what_it_is_in_its_first_line(name):
     assert (suite.FOLDER / f"{name}.yaml").read_text().startswith("# ")
     assert suite.load(name).name == name, "a shipped suite's results folder has its own name"
+
+
+def test_suite_paper_has_the_networks_and_datasets_of_the_paper():
+    trials = suite.load("paper").trials
+    small = {(a, d) for a in ("vgg16", "resnet18", "mobilenet_v1") for d in ("cifar10", "fashion_mnist")}
+    others = {("vgg16", "cifar100"), ("densenet40", "cifar100"), ("torchvision/resnet50", "imagenet")}
+    places = {(t.architecture, t.dataset) for t in trials}
+    assert places == small | others | {("lenet5", "mnist")}
+    for place in places:
+        here = [t for t in trials if (t.architecture, t.dataset) == place]
+        assert {t.seed for t in here} == {0, 1, 2}
+        assert {t.method for t in here} >= {"l1_filter", "group_lasso", "wgsef", "wgsef_dc"}, place
+        assert {sum(t.epochs) for t in here} == {here[0].recipe.total_epochs}, f"{place}: not the same epochs for all"
+        assert len({t.dense.id for t in here}) == 3, f"{place}: one recipe, so a dense network per seed"
+
+
+def test_suite_paper_can_be_looked_at_without_its_datasets(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "paper", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [t.id for t in suite.load("paper").trials]
+    assert not list(tmp_path.iterdir())
+
+
+def test_suite_cifar_full_is_suite_cifar_with_more_images_epochs_and_seeds():
+    quick, full = suite.load("cifar"), suite.load("cifar_full")
+    for key in ("method", "grouping", "keep", "architecture", "dataset"):
+        assert axis(quick, key) == axis(full, key)
+
+    def settings(loaded):
+        return {(t.method, t.architecture, t.grouping, t.keep, t.recipe.dense_weights) for t in loaded.trials}
+
+    assert settings(quick) <= settings(full)
+    assert (axis(quick, "seed"), axis(full, "seed")) == ([0], [0, 1, 2])
+    budget = {"train_images", "sparsify_epochs", "finetune_epochs"}
+    rest = [{t.recipe.model_dump_json(exclude=budget) for t in loaded.trials} for loaded in (quick, full)]
+    assert rest[0] == rest[1]
 
 
 def test_a_strength_for_each_family_is_a_list_in_the_list_of_values_to_try(load):
@@ -266,3 +304,18 @@ def test_a_method_that_trains_needs_epochs_to_do_it_in(load):
     with pytest.raises(InputError, match=r"s\.yaml: grid\.method\[0\]: start = dense leaves wgsef 0 of 4") as error:
         load(changed(("recipe.dense_epochs", 3), ("grid.method", [{"name": "wgsef", "lam": 1, "start": "dense"}])))
     assert "start: dense in the recipe" in one_line(error)
+
+
+def test_dense_is_short_for_a_network_from_a_file(load):
+    without = changed(("recipe.dense_epochs", ...))
+    short, long, both = (
+        without | {"recipe": without["recipe"] | keys}
+        for keys in (
+            {"dense": "w.pt"},
+            {"dense_weights": "w.pt", "dense_epochs": 0},
+            {"dense": "w.pt", "dense_epochs": 0},
+        )
+    )
+    assert load(short) == load(long)
+    with pytest.raises(InputError, match="recipe: dense: says what dense_epochs says as well; one of them is needed"):
+        load(both)
