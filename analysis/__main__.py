@@ -112,7 +112,7 @@ def _name(row: pd.Series) -> str:
 def _write(results: Results, entry: Entry, folder: Path, formats: list[str], notes: list[str]) -> list[Path]:
     """Make one figure or table for every setting; add to `notes` where one is skipped."""
     written: list[Path] = []
-    for setting in results.settings():
+    for setting in (part for whole in results.settings() for part in entry.parts(whole)):
         stem = f"{entry.name}.{setting.slug}"
         try:
             made = entry(setting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,11 +60,13 @@ class Setting:
     architecture: str
     dataset: str
     trials: pd.DataFrame
+    part: str = ""
 
     @property
     def slug(self) -> str:
-        """The setting as part of a file name, such as lenet5_caffe.digits."""
-        return ".".join(re.sub(r"[^\w+-]+", "-", name) for name in (self.architecture, self.dataset))
+        """The setting as part of a file name, such as lenet5_caffe.digits, with the part where it is one."""
+        names = (self.architecture, self.dataset, self.part)
+        return ".".join(re.sub(r"[^\w+-]+", "-", name) for name in names if name)
 
     @property
     def title(self) -> str:
@@ -80,6 +82,19 @@ class Setting:
     def pruned(self) -> pd.DataFrame:
         """The finished trials of every other method."""
         return self.trials[self.trials["method"] != DENSE]
+
+    def by_grouping(self) -> list[Setting]:
+        """Return a part for each grouping that several pruning methods share; the setting where there is but one.
+
+        What only one method has, as unstructured magnitude pruning, is a reference in every part, as the dense control.
+        """
+        methods = self.pruned.groupby("grouping")["method"].nunique()
+        shared = sorted(methods[methods > 1].index)
+        if len(shared) < 2:
+            return [self]
+        own = {g: (self.trials["grouping"] == g) | ~self.trials["grouping"].isin(shared) for g in shared}
+        dense = self.trials["method"] == DENSE
+        return [replace(self, trials=self.trials[mask | dense], part=str(g)) for g, mask in own.items()]
 
     @property
     def incomplete(self) -> str:

@@ -24,12 +24,18 @@ class Entry:
     name: the name of its function, used for files and for --only.
     description: the first line of its docstring.
     needs: the columns without which it is skipped: `test_top1` of trials.csv, `epochs.val_top1` of epochs.csv.
+    by_grouping: whether it is made for each grouping that several methods share: see `Setting.by_grouping`.
     """
 
     name: str
     description: str
     needs: tuple[str, ...]
     make: Callable[[Setting], Any]
+    by_grouping: bool = False
+
+    def parts(self, setting: Setting) -> list[Setting]:
+        """Return what it is made for, one after the other."""
+        return setting.by_grouping() if self.by_grouping else [setting]
 
     def __call__(self, setting: Setting) -> Any:
         """Make it for one setting. Raises Skip where a needed column is absent or empty."""
@@ -39,14 +45,14 @@ class Entry:
         return self.make(setting)
 
 
-def entry(*needs: str) -> Callable[[Callable[[Setting], Any]], Entry]:
+def entry(*needs: str, by_grouping: bool = False) -> Callable[[Callable[[Setting], Any]], Entry]:
     """Register the decorated function, which needs these columns, as a figure or a table (its folder decides)."""
 
     def register(make: Callable[[Setting], Any]) -> Entry:
         description = (inspect.getdoc(make) or "").split("\n")[0]
         if not description:
             raise ValueError(f"{make.__module__}.{make.__qualname__} needs a docstring: its first line describes it")
-        return Entry(make.__name__, description, needs, make)
+        return Entry(make.__name__, description, needs, make, by_grouping)
 
     return register
 

@@ -12,16 +12,16 @@ import pandas as pd
 
 from analysis.load import Setting
 
-# What makes two trials different experiments. Only keep and seed are missing: they are the points and the repeats.
+# What makes two trials different experiments. Keep and seed are missing: they are the points and the repeats; so is the
+# realisation, which may follow from keep.
 IDENTITY = ["method", "grouping", "scope", "hyperparameters", "start", "dense_epochs", "sparsify_epochs"]
-IDENTITY += ["finetune_epochs", "train_images", "realisation", "protocol"]
+IDENTITY += ["finetune_epochs", "train_images", "protocol"]
 DENSE_IDENTITY = ["method", "dense_epochs", "train_images", "protocol"]
 TIMING = ["device", "threads"]
 WORDS = {
     "grouping": "{}",
     "scope": "{} scope",
     "start": "from {}",
-    "realisation": "{}",
     "device": "{}",
     "threads": "{} threads",
 }

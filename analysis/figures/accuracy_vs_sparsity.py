@@ -7,7 +7,7 @@ from analysis.plotting import curves, draw, draw_dense, finish, missing, panel, 
 from analysis.registry import entry
 
 
-@entry("test_top1", "group_sparsity")
+@entry("test_top1", "group_sparsity", by_grouping=True)
 def accuracy_vs_sparsity(setting: Setting) -> Figure:
     """Test accuracy against group sparsity, with the dense network as a line."""
     found = curves(setting, ["group_sparsity", "test_top1"])

@@ -8,7 +8,7 @@ from analysis.registry import entry
 from analysis.series import devices
 
 
-@entry("test_top1", "speedup_b64")
+@entry("test_top1", "speedup_b64", by_grouping=True)
 def accuracy_vs_speedup(setting: Setting) -> Figure:
     """Test accuracy against measured speedup at batch 64, with the dense network as a line."""
     found = curves(setting, ["speedup_b64", "test_top1"], timing=True)

@@ -8,7 +8,7 @@ from analysis.registry import Skip, entry
 from analysis.series import devices
 
 
-@entry("group_sparsity")
+@entry("group_sparsity", by_grouping=True)
 def speedup_vs_sparsity(setting: Setting) -> Figure:
     """Measured speedup against group sparsity, one panel for batch 1 and one for batch 64, with a line at 1."""
     found = _measured(setting)

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from analysis.__main__ import main
+from analysis.load import load
 
 
 def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
@@ -165,3 +166,24 @@ def test_the_module_runs_and_needs_no_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds no trials.csv" in done.stderr
+
+
+def test_a_grouping_that_several_methods_share_has_figures_of_its_own(folder, make):
+    rows = make.suite(seeds=1, keeps=(0.5,))
+    rows += [make.trial(m, 0.5, grouping="coupled") for m in ("wgsef", "random")]
+    results = folder(rows)
+    parts = {s.part: s for s in next(load(results).settings()).by_grouping()}
+    shared = ["dense", "magnitude"]  # the control, and the reference that is alone with its grouping
+    assert sorted(parts["coupled"].trials["method"]) == sorted([*shared, "wgsef", "random"])
+    assert sorted(parts["filter"].trials["method"]) == sorted([*shared, "wgsef", "random", "group_lasso", "l1_filter"])
+    assert main([str(results), "--only", "accuracy_vs_sparsity", "accuracy", "--format", "png"]) == 0
+    assert sorted(path.name for path in results.glob("*/*") if path.suffix != ".tex") == [
+        "accuracy.lenet5_caffe.digits.md",
+        "accuracy_vs_sparsity.lenet5_caffe.digits.coupled.png",
+        "accuracy_vs_sparsity.lenet5_caffe.digits.filter.png",
+    ]
+
+
+def test_one_grouping_is_not_a_part(folder, make):
+    whole = next(load(folder(make.suite(seeds=1))).settings())
+    assert whole.by_grouping() == [whole]

@@ -40,7 +40,6 @@ def test_the_order_of_hyperparameters_does_not_matter(setting, make):
         ("scope", ("layer", "layer", "network"), ["wgsef", "wgsef (network scope)"]),
         ("start", ("dense", "dense", "scratch"), ["wgsef (from dense)", "wgsef (from scratch)"]),
         ("train_images", (600, 600, 6000), ["wgsef (train_images=600)", "wgsef (train_images=6000)"]),
-        ("realisation", ("", "", "masked"), ["wgsef (masked)", "wgsef (realisation unknown)"]),
         ("finetune_epochs", (3, 3, ""), ["wgsef (finetune_epochs unknown)", "wgsef (finetune_epochs=3)"]),
     ],
 )
