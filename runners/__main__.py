@@ -18,9 +18,9 @@ from runners.datasets import DATASETS
 from runners.errors import InputError
 from runners.executors import Setting, WorkerDied
 from runners.export import export as export_trial
-from runners.finished import find
+from runners.export.finished import find
+from runners.export.onnx_file import NotExported
 from runners.groupings import GROUPINGS
-from runners.onnx_file import NotExported
 from runners.registry import Registry
 from runners.run import measure as measure_trials
 from runners.run import missing

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from methods.groups import Family, Groups
 from runners.architectures.vit import Attention
-from runners.dependencies import Component, Item, components
+from runners.compaction.dependencies import Component, Item, components
 from runners.groupings import GROUPINGS
 from runners.groupings.rows import parts
 from runners.shortcut import Shortcut

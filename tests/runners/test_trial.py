@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from methods import REGISTRY
-from runners import executors, trial
+from runners import compaction, executors, trial
 from runners.executors import Setting, perform
 from runners.groupings import GROUPINGS
 from runners.row import COLUMNS, VARYING
@@ -147,6 +147,22 @@ def test_zeros_are_still_there_after_fine_tuning(finished, make_spec):
     state = torch.load(folder / "compact.pt", weights_only=True)["state"]
     weights = [v for n, v in state.items() if n.endswith("weight")][:-1]
     assert [int((w != 0).sum()) for w in weights] == json.loads(row.groups_kept)
+
+
+@pytest.mark.parametrize("grouping", ["element", "kernel", "block", "n_of_m"])
+def test_sparse_layers_where_they_are_faster(setting, finished, make_spec, monkeypatch, grouping):
+    monkeypatch.setattr(compaction, "CLOCK", lambda functions: {n: 1.0 if n == "masked" else 0.1 for n in functions})
+    spec = make_spec("random", grouping=grouping, keep=0.25)
+    row, folder = finished(spec)
+    assert set(row.realisation.split("+")) & {"csr", "bsr"}
+    assert 0 < row.compact_error <= 1e-4
+    assert row.params < 0.5 * row.dense_params
+    assert row.macs < row.dense_macs
+    kept = torch.load(folder / "compact.pt", weights_only=True)
+    assert kept["sparse"], "which layers they are is kept, so that nothing is timed again"
+    monkeypatch.undo()
+    again = trial.measure_again(spec, trial.Bench(Store(setting.results, "t"), torch.device("cpu")))
+    assert (again.params, again.macs, again.realisation) == (row.params, row.macs, row.realisation)
 
 
 @pytest.mark.parametrize("method", [m for m, cls in REGISTRY.items() if cls.prunes])

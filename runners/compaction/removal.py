@@ -1,8 +1,8 @@
 """Which channels a masked network can do without.
 
-A channel goes with all that depends on it (see `runners.dependencies`) where all that makes it is zero, or all that
-reads it multiplies it by zero. What is zero is read off `marks`: the network with a zero for every value that is held
-at zero, and no other.
+A channel goes with all that depends on it (see `runners.compaction.dependencies`) where all that makes it is zero, or
+all that reads it multiplies it by zero. What is zero is read off `marks`: the network with a zero for every value that
+is held at zero, and no other.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from runners.architectures.vit import Attention
-from runners.dependencies import Component, Item, components
+from runners.compaction.dependencies import Component, Item, components
+from runners.compaction.surgery import Removal, reduce
 from runners.errors import Untraceable
 from runners.shortcut import Shortcut
-from runners.surgery import Removal, reduce
 from runners.wiring import is_depthwise
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from runners.compaction import difference
+from runners.compaction.removal import removals, unread_maps
+from runners.compaction.surgery import Removal, gather, reduce
 from runners.gathered import Gathered
 from runners.measurement import count_parameters
-from runners.removal import removals, unread_maps
-from runners.surgery import Removal, gather, reduce
 
 IMAGES = torch.randn(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
 

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from methods.groups import Family, Groups
 from runners import sparse
 from runners.branches import branches, without
+from runners.compaction.removal import removals, unread_maps
+from runners.compaction.surgery import gather, reduce
 from runners.errors import Untraceable
-from runners.removal import removals, unread_maps
-from runners.surgery import gather, reduce
 
 TOLERANCE = 1e-4
+CLOCK = sparse.interleaved  # how sparse layers are timed
 # zeros in no row or column: what removal would find there is chance
 IN_PLACE = ("element", "kernel", "block", "n_of_m")
 
@@ -78,7 +79,8 @@ def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor)
     if grouping not in (*IN_PLACE, "shape") or "masked" not in realisation:
         return network, realisation
     names = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear) and not m.weight.all()]
-    faster, words = sparse.deploy(network, names, example, kind="positions" if grouping == "shape" else None)
+    kind = "positions" if grouping == "shape" else None
+    faster, words = sparse.deploy(network, names, example, kind=kind, clock=CLOCK)
     return faster, realisation.replace("masked", words)
 
 

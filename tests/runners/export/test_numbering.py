@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from runners.numbering import number, read
+from runners.export.numbering import number, read
 
 
 @pytest.fixture

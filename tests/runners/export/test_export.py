@@ -11,12 +11,11 @@ import torch
 import yaml
 
 from runners import export as exporting
-from runners import onnx_file
 from runners.__main__ import main
 from runners.architectures import ARCHITECTURES
 from runners.deployed import load
 from runners.executors import Setting, perform
-from runners.export import FILES, Pair, plan_with_origins, write
+from runners.export import FILES, Pair, onnx_file, plan_with_origins, write
 from runners.groupings import GROUPINGS
 from runners.training import evaluate
 from tests.runners.networks import RESIDUAL
