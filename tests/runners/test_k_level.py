@@ -7,6 +7,7 @@ import pytest
 from runners.executors import Setting, perform
 from runners.groupings import GROUPINGS
 from runners.store import Store
+from tests.runners.networks import network_for
 
 
 @pytest.mark.parametrize("scope", ["layer", "network"])
@@ -16,11 +17,12 @@ from runners.store import Store
 )
 @pytest.mark.parametrize("method", ["wgsef", "wgsef_dc", "group_lasso"])
 def test_auto_reaches_its_k_without_tuning(tmp_path, make_spec, method, grouping, scope, recipe):
-    spec = make_spec(method, grouping=grouping, scope=scope, keep=0.1, recipe=recipe)
+    network = network_for(grouping)
+    spec = make_spec(method, grouping=grouping, scope=scope, keep=0.1, recipe=recipe, architecture=network)
     setting = Setting(tmp_path, "t", "cpu", 1)
     assert [perform(setting, s, lambda news: None) for s in (spec.dense, spec)] == [None, None]
     row = Store(tmp_path, "t").row(spec)
     left = json.loads(row.groups_at_convergence)
-    assert (left if scope == "layer" else [sum(left)]) == json.loads(row.groups_target)
+    assert (left if row.scope == "layer" else [sum(left)]) == json.loads(row.groups_target)
     assert row.groups_kept == row.groups_at_convergence
     assert row.projection_drop == 0

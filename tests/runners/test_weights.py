@@ -168,6 +168,6 @@ def test_data_of_follows_the_recipe(make_spec, monkeypatch):
     monkeypatch.setattr(trial, "load", lambda *arguments: seen.append(arguments))
     cpu = torch.device("cpu")
     trial.data_of(make_spec(recipe={"normalisation": "imagenet", "train_images": 50}), cpu)
-    assert seen == [("digits", 50, cpu, "imagenet")]
+    assert seen == [("digits", 50, cpu, "imagenet", None)]
     with pytest.raises(InputError, match=re.escape("normalisation = imagenet: digits has 1 channel, not 3")):
         data.load("digits", 50, cpu, "imagenet")
