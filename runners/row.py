@@ -95,5 +95,3 @@ class Row:
 COLUMNS = [f.name for f in fields(Row)]
 # what may differ between two runs of one trial on one machine
 VARYING = ("speedup_b1", "speedup_b64", "train_seconds", "commit")
-# ... and what follows from which sparse layers were the faster ones, for groupings that leave zeros within a filter
-DEPLOYED = ("realisation", "params", "compression", "macs", "mac_speedup", "compact_error", "file_mb", "peak_mb")

@@ -25,6 +25,11 @@ def is_depthwise(layer: object) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels > 1
 
 
+def is_grouped(layer: object) -> bool:
+    """Say whether a layer is made of several convolutions side by side, each with more than one input or output."""
+    return isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
+
+
 def layers(network: nn.Module, example: Tensor) -> list[Layer]:
     """Return the convolutions and linear layers in the order in which they run; the last one is the output layer.
 

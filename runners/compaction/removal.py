@@ -19,7 +19,7 @@ from runners.compaction.dependencies import Component, Item, components
 from runners.compaction.surgery import Removal, reduce
 from runners.errors import Untraceable
 from runners.shortcut import Shortcut
-from runners.wiring import is_depthwise
+from runners.wiring import is_grouped
 
 
 def removals(marks: nn.Module, example: Tensor, round_to: int = 1) -> Iterator[Removal]:
@@ -51,7 +51,7 @@ def _step(marks: nn.Module, example: Tensor, round_to: int) -> Removal:
     outputs: dict[str, list[Tensor]] = defaultdict(list)
     inputs: dict[str, list[Tensor]] = defaultdict(list)
     for component, mask in zip(found, masks, strict=True):
-        grouped = any(_is_grouped(i.owner) for i in [*component.producers, *component.consumers])
+        grouped = any(is_grouped(i.owner) for i in [*component.producers, *component.consumers])
         gone = _rounded(mask, 1 if grouped else round_to).nonzero().flatten()
         if len(gone):
             for item in component.producers:
@@ -64,7 +64,8 @@ def _step(marks: nn.Module, example: Tensor, round_to: int) -> Removal:
 
 def _dispensable(component: Component) -> Tensor:
     """Mask (bool, (width,)) of the channels that are zero, or that nobody reads; one is spared if need be."""
-    zero = torch.stack([_per_root(_zero(i.owner), i, component) for i in component.producers]).all(0)
+    makers = [i for i in component.producers if not isinstance(i.owner, nn.PReLU)]  # which leaves a zero at zero
+    zero = torch.stack([_per_root(_zero(i.owner), i, component) for i in makers]).all(0)
     unread = torch.stack([_per_root(_unread(i.owner), i, component) for i in component.consumers]).all(0)
     return zero | unread
 
@@ -77,11 +78,9 @@ def _per_root(mask: Tensor, item: Item, component: Component) -> Tensor:
 
 
 def _zero(module: object) -> Tensor:
-    """Mask of the channels that a module puts out as zero; where it leaves a zero at zero, of all."""
+    """Mask of the channels that a module puts out as zero."""
     if isinstance(module, Shortcut):
         return module.zero().cpu()
-    if isinstance(module, nn.PReLU):
-        return torch.ones(module.num_parameters, dtype=torch.bool)
     assert isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm)
     if module.weight is None:  # a norm without parameters shifts by what it has seen
         return torch.zeros(module.num_features, dtype=torch.bool)
@@ -109,17 +108,13 @@ def _rounded(mask: Tensor, round_to: int) -> Tensor:
     return mask.index_fill(0, gone[len(gone) - (target - left) :], False)
 
 
-def _is_grouped(owner: object) -> bool:
-    return isinstance(owner, nn.Conv2d) and owner.groups > 1 and not is_depthwise(owner)
-
-
 def _keep_groups_whole(found: list[Component], masks: list[Tensor]) -> None:
     """Clear in the masks what cannot go with its whole group of a convolution, all inputs and outputs of it."""
     places = [
         (item, mask)
         for component, mask in zip(found, masks, strict=True)
         for item in [*component.producers, *component.consumers]
-        if _is_grouped(item.owner)
+        if is_grouped(item.owner)
     ]
     before = -1
     while before != (before := sum(int(mask.sum()) for mask in masks)):

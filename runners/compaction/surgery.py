@@ -70,10 +70,9 @@ def remove_inputs(module: nn.Module, channels: Tensor) -> None:
 def remove_heads(module: nn.Module, heads: Tensor) -> None:
     """Take heads out of an attention."""
     assert isinstance(module, Attention)
-    inner = module.heads * module.head_dim
-    columns = torch.arange(inner).view(module.heads, -1)[heads].flatten()
-    remove_outputs(module.qkv, torch.cat([columns, columns + inner, columns + 2 * inner]))
-    remove_inputs(module.proj, columns)
+    columns = torch.arange(module.proj.in_features).view(module.heads, -1)
+    remove_outputs(module.qkv, module.rows_of_heads()[heads].flatten())
+    remove_inputs(module.proj, columns[heads].flatten())
     module.heads -= len(heads)
 
 

@@ -18,7 +18,7 @@ from runners.compaction.dependencies import Component, Item, components
 from runners.groupings import GROUPINGS
 from runners.groupings.rows import parts
 from runners.shortcut import Shortcut
-from runners.wiring import is_depthwise
+from runners.wiring import is_grouped
 
 Channel = tuple[int, int]  # a component, by its place in the list of all, and a channel of it
 
@@ -73,8 +73,8 @@ def _through_groups(found: list[Component]) -> Iterator[tuple[Channel, Channel]]
     first: dict[tuple[nn.Module, int], Channel] = {}
     for side in ("consumers", "producers"):
         for item, channel, place in _places(found, side):
-            layer = item.owner
-            if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer):
+            if is_grouped(layer := item.owner):
+                assert isinstance(layer, nn.Conv2d)
                 width = layer.in_channels if side == "consumers" else layer.out_channels
                 yield first.setdefault((layer, channel * layer.groups // width), place), place
 
@@ -101,6 +101,5 @@ def _heads(network: nn.Module) -> list[Family]:
     families = []
     for name, module in network.named_modules():
         if isinstance(module, Attention):
-            rows = torch.arange(3 * module.heads * module.head_dim).view(3, module.heads, module.head_dim)
-            families.append(Family(f"{name}.heads", parts(module.qkv, rows.transpose(0, 1).flatten(1))))
+            families.append(Family(f"{name}.heads", parts(module.qkv, module.rows_of_heads())))
     return families

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from runners.architectures import ARCHITECTURES
 from runners.compaction import channels_last
 from runners.data import Data, Split
+from tests.benchmarks.bench_proximal_step import training_step
 
-IMAGES, LR = 45_000, 0.1
+IMAGES = 45_000
 AUGMENTATIONS: dict[str, Sequence[str]] = {"batch, plain": (), "batch, augmented": ("crop", "flip", "cutout")}
 Times = tuple[float, float]  # ms of CPU time, ms of wall time
 
@@ -38,18 +39,6 @@ def endless(data: Data, batch: int, augmentation: Sequence[str]) -> Iterator[tup
         yield from (b for b in data.shuffled(batch, generator, augmentation) if len(b[1]) == batch)
 
 
-def training_step(images: Tensor, labels: Tensor) -> Callable[[], object]:
-    network = channels_last(ARCHITECTURES["resnet20"](3, 32, 10)).train()
-    optimizer = torch.optim.SGD(network.parameters(), LR, momentum=0.9)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(network(images), labels).backward()
-        optimizer.step()
-
-    return step
-
-
 def milliseconds(function: Callable[[], object]) -> Times:
     cpu, wall = time.process_time(), time.perf_counter()
     function()
@@ -63,7 +52,8 @@ def measure(data: Data, batch: int, repeats: int) -> dict[str, Times]:
         name: lambda stream=stream: next(stream) for name, stream in streams.items()
     }
     contestants["order of an epoch"] = lambda: torch.randperm(IMAGES)
-    contestants["training step"] = training_step(*next(endless(data, batch, ())))
+    network = channels_last(ARCHITECTURES["resnet20"](3, 32, 10)).train()
+    contestants["training step"] = training_step(network, *next(endless(data, batch, ())))
     rounds = [{name: milliseconds(function) for name, function in contestants.items()} for _ in range(1 + repeats)]
     return {
         name: (statistics.median(r[name][0] for r in rounds[1:]), statistics.median(r[name][1] for r in rounds[1:]))

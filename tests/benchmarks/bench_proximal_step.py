@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from methods.batched import prox_factors_of
 from methods.envelope import prox_factors
@@ -35,10 +35,8 @@ def resnet18() -> nn.Module:
     return channels_last(network).train()
 
 
-def training_step(network: nn.Module, batch: int) -> Callable[[], object]:
+def training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], object]:
     """Forward, backward and a step of SGD with momentum."""
-    images = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
-    labels = torch.randint(10, (batch,))
     optimizer = torch.optim.SGD(network.parameters(), LR, momentum=0.9)
 
     def step() -> None:
@@ -79,7 +77,9 @@ def milliseconds(function: Callable[[], object]) -> Times:
 
 def measure(network: nn.Module, groups: Groups, batch: int, repeats: int) -> dict[str, Times]:
     """Medians. Every part runs once before anything is timed."""
-    contestants = {"training step": training_step(network, batch), **parts(groups)}
+    images = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
+    step = training_step(network, images, torch.randint(10, (batch,)))
+    contestants = {"training step": step, **parts(groups)}
     start = [p.detach().clone() for p in network.parameters()]
     rounds: list[dict[str, Times]] = []
     for _ in range(1 + repeats):

@@ -101,6 +101,14 @@ def test_a_group_of_a_convolution_goes_when_all_of_it_can():
     assert difference(network, smaller, IMAGES) <= 1e-6
 
 
+def test_one_slope_for_all_channels_stays():
+    network = chain(nn.PReLU())
+    silence(network[0], 2, 3)
+    smaller = shrunk(network)
+    assert (smaller[0].out_channels, smaller[1].num_parameters) == (6, 1)
+    assert difference(network, smaller, IMAGES) <= 1e-6
+
+
 def test_a_slope_of_every_channel_goes_with_it():
     network = chain(nn.PReLU(8))
     silence(network[0], 2, 3)
