@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,7 +69,7 @@ class Kind(StrEnum):
 
 def _load(name: str, overrides: list[str] | None, limit: int | None = None) -> suite.Suite:
     loaded = suite.load(name, overrides or ())
-    return suite.Suite(loaded.name, loaded.trials[:limit])
+    return replace(loaded, trials=loaded.trials[:limit])
 
 
 def _device(name: str) -> torch.device:
@@ -109,6 +110,7 @@ def run(
     environment.die_with_parent()
     jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
     table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry)
+    store.describe(chosen.text)
     counts = table["status"].value_counts()
     print(
         ", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")),

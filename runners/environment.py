@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 import subprocess
 import threading
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 @lru_cache(maxsize=1)
@@ -30,6 +35,31 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+" if changed else "")
+
+
+def machine() -> dict[str, str | int]:
+    """Return what this machine is: Python, system, processor, cores, GPU where there is one, and library versions."""
+    found: dict[str, str | int] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+    }
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _processor() -> str:
+    """Return the name of the processor; Python itself knows only its architecture on Linux."""
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def choose_device(name: str) -> torch.device:

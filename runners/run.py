@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from methods import REGISTRY as METHODS
+from runners.environment import machine
 from runners.errors import InputError
 from runners.executors import News, Setting, execute, prepare
 from runners.row import Row
@@ -36,6 +37,8 @@ def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = 
         pending = list(_not_skipped(store, missing(store, trials, retry)))
         _check_files(store, pending)
         try:
+            if pending:
+                store.measured_on(machine())
             with _progress(len(pending)) as bar:
                 _run_pending(setting, store, pending, jobs, bar)
         finally:
@@ -54,6 +57,7 @@ def measure(setting: Setting, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
         if not done:
             raise InputError(f"{store.root}: no trial of the suite is done here; run it first")
+        store.measured_on(machine())
         try:
             for spec in tqdm(done, unit="trial"):
                 measure_again(spec, Bench(store, torch.device(setting.device)))

@@ -146,6 +146,17 @@ class Store:
         self._csv("latency", self._gather(done, "latency.json", LATENCY_COLUMNS))
         return table
 
+    def describe(self, suite: str) -> None:
+        """Keep the suite file that the trials came from, so that the folder tells how to make it again."""
+        write(self.root / "suite.yaml", lambda p: p.write_text(suite, encoding="utf-8"))
+
+    def measured_on(self, machine: Mapping[str, Any]) -> None:
+        """Add a machine to those that trials of this folder ran on, in environment.json, unless it is there."""
+        path = self.root / "environment.json"
+        there = _read_json(path) or []
+        if dict(machine) not in there:
+            write_json(path, [*there, dict(machine)])
+
     def _gather(self, trials: Sequence[TrialSpec], file: str, columns: list[str]) -> pd.DataFrame:
         return _table([{"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or []], columns)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,14 @@ ENTRY_KEYS = ("grouping", "scope", "start")
 
 @dataclass(frozen=True)
 class Suite:
-    """A name, which is that of its results folder, and its trials in the order of the grid, each once."""
+    """A name, which is that of its results folder, and its trials in the order of the grid, each once.
+
+    text: a suite file that makes these trials: the one it was read from, or with overrides one that holds them.
+    """
 
     name: str
     trials: tuple[TrialSpec, ...]
+    text: str = field(default="", compare=False)
 
 
 def names() -> list[str]:
@@ -62,7 +67,8 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
         where = f"{path.name}: grid" if single else f"{path.name}: grid[{i}]"
         for trial in _expand(grid, content.get("recipe"), changes, where, path.name):
             trials.setdefault(trial.id, trial)
-    return Suite(name, tuple(trials.values()))
+    text = _overridden(content, changes, overrides) if changes else path.read_text(encoding="utf-8")
+    return Suite(name, tuple(trials.values()), text)
 
 
 def _parse(path: Path) -> Any:
@@ -81,6 +87,13 @@ class _Loader(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.YAMLError(f"key {key!r} is given twice, line {node.start_mark.line + 1}")
         return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """safe_dump that writes a list out where it stands, and not as a reference to where it stood before."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _mapping(content: Any, where: str, known: Sequence[str]) -> dict[str, Any]:
@@ -105,6 +118,20 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
         except (yaml.YAMLError, ValueError):
             raise InputError(f"--set {assignment}: the value is not YAML") from None
     return changes
+
+
+def _overridden(content: dict[str, Any], changes: dict[str, Any], overrides: Sequence[str]) -> str:
+    """Return a suite file with the overrides in it, and a line that says which they were."""
+    of_recipe = {key: value for key, value in changes.items() if key in Recipe.model_fields}
+    of_grid = {key: value for key, value in changes.items() if key not in of_recipe}
+    grids = content["grid"] if isinstance(content["grid"], list) else [content["grid"]]
+    changed = []
+    for grid in grids:
+        own = {key: value for key, value in (grid.get("recipe") or {}).items() if key not in of_recipe}
+        changed.append({k: v for k, v in grid.items() if k != "recipe"} | of_grid | ({"recipe": own} if own else {}))
+    suite = content | {"recipe": (content.get("recipe") or {}) | of_recipe, "grid": changed}
+    options = " ".join(f"--set {shlex.quote(' '.join(change.split()))}" for change in overrides)
+    return f"# With {options}\n" + yaml.dump(suite, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: str) -> Iterator[TrialSpec]:

@@ -19,6 +19,11 @@ def test_every_trial_of_the_suite_is_there_and_no_other(name):
     assert set(pd.read_csv(RESULTS / name / "epochs.csv")["trial"]) == set(trials["trial"])
 
 
+@pytest.mark.parametrize("name", SUITES)
+def test_the_suite_file_beside_the_rows_is_the_one_that_makes_them(name):
+    assert suite.load(str(RESULTS / name / "suite.yaml")) == suite.load(name)
+
+
 @pytest.mark.parametrize("name", [name for name in SUITES if name.startswith("klevel")])
 def test_auto_reached_the_k_level_before_projection(name):
     trials = pd.read_csv(RESULTS / name / "trials.csv")

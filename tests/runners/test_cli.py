@@ -1,7 +1,10 @@
 """The command line: exit codes, and one line for whatever is wrong."""
 
+import json
+
 import pandas as pd
 import pytest
+import torch
 
 from methods import REGISTRY
 from runners import __main__ as cli
@@ -86,6 +89,21 @@ def test_overrides_reach_the_run(klevel, suite, results):
     klevel("run", suite, "--jobs", 1, "--set", "seed=[5]", "--set", "keep=[0.25]", "--set", "train_images=30")
     table = pd.read_csv(results / "t" / "trials.csv")
     assert table[["seed", "keep", "train_images"]].values.tolist() == [[5, 0.25, 30]]
+
+
+def test_a_results_folder_tells_its_suite_and_the_machine(klevel, suite, results, monkeypatch):
+    klevel("run", suite, "--jobs", 1, "--set", "seed=[5]", "--set", "keep=[0.25]")
+    written = results / "t" / "suite.yaml"
+    assert [t.id for t in load(str(written)).trials] == list(pd.read_csv(results / "t" / "trials.csv")["trial"])
+    machines = json.loads((results / "t" / "environment.json").read_text())
+    assert [m["torch"] for m in machines] == [torch.__version__]
+    klevel("run", suite, "--jobs", 1, "--set", "seed=[5]", "--set", "keep=[0.25]")
+    assert json.loads((results / "t" / "environment.json").read_text()) == machines
+    monkeypatch.setattr("runners.run.machine", lambda: {"processor": "another"})
+    klevel("run", suite, "--jobs", 1, "--set", "seed=[5]", "--set", "keep=[0.25]")
+    assert json.loads((results / "t" / "environment.json").read_text()) == machines, "nothing ran on the other"
+    klevel("measure", suite, "--device", "cpu", "--set", "seed=[5]", "--set", "keep=[0.25]")
+    assert json.loads((results / "t" / "environment.json").read_text()) == [*machines, {"processor": "another"}]
 
 
 def test_path_is_the_results_folder_whatever_options_of_run_follow(klevel, suite, results):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,3 +55,16 @@ def test_without_a_parent_named_nothing_is_watched(monkeypatch):
         environment.die_with_parent()
     environment.die_with_main_process()
     assert watched == []
+
+
+def test_the_machine_says_what_a_reader_of_timings_wants_to_know():
+    machine = environment.machine()
+    assert machine["torch"] == torch.__version__
+    assert machine["processor"]
+    assert isinstance(machine["cores"], int)
+
+
+def test_a_processor_without_proc_is_named_by_python(monkeypatch):
+    monkeypatch.setattr(environment, "CPUINFO", Path("/nowhere/cpuinfo"))
+    monkeypatch.setattr(environment.platform, "processor", lambda: "a processor")
+    assert environment.machine()["processor"] == "a processor"

@@ -167,6 +167,28 @@ def test_overrides_reach_every_grid_and_win_over_its_recipe(load):
     assert {(t.recipe.lr, t.recipe.train_images) for t in loaded.trials} == {(1e-3, 60)}
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("keep=[0.75]", "lr=1e-3"),
+        ("seed=7", "method=[random, {name: wgsef, lam: [0.1, auto]}]", "dense_epochs=1"),
+    ],
+)
+def test_the_text_of_a_suite_makes_the_same_trials_again(load, overrides):
+    grids = [BASE["grid"], BASE["grid"] | {"recipe": {"lr": 0.2}}]
+    loaded = load(changed(("grid", grids)), *overrides)
+    assert load(loaded.text).trials == loaded.trials
+    assert load(loaded.text).name == loaded.name
+    assert loaded.text.startswith("# With --set 'keep=[0.75]' --set lr=1e-3\n" if "lr=1e-3" in overrides else "")
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_a_shipped_suite_with_an_override_makes_the_same_trials_again(load, name):
+    loaded = suite.load(name, ("seed=[5]", "batch_size=32"))
+    assert load(loaded.text).trials == loaded.trials
+
+
 GRID = "s.yaml: grid: "
 WRONG = {
     "unknown top key": (("grids", {}), ["s.yaml: grids: unknown key", "did you mean grid?", "recipe"]),
