@@ -1,43 +1,46 @@
-"""The command line: python -m analysis RESULTS_DIR."""
+"""The command line: python -m analysis RESULTS_DIR ..., compare A B, import TOOL LOG ..."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import pandas as pd
 
-from analysis import figures, tables
+from analysis import report
+from analysis.comparison import compare
+from analysis.comparison import report as in_words
+from analysis.exhibit import Exhibit
+from analysis.importing import IMPORTERS, bring_in
 from analysis.load import Results, load
-from analysis.plotting import save
-from analysis.registry import Entry, Skip, discover
+from analysis.output import FORMATS, Job, known, make, stale
 from analysis.schema import InputError
 from analysis.series import repeated
-from analysis.style import paper
-from analysis.table import latex, markdown
+from analysis.style import LOOKS
+from analysis.table import markdown
 
-FORMATS = ("png", "pdf")
 MAIN_TABLE = "results"
 NAMED = 5  # failures that are named, at most
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see python -m analysis --help")
+        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Draw what a results folder holds. Return the exit code: 0, or 2 where the input is wrong or holds nothing."""
+    """Run one command. Return the exit code: 0, or 2 where the input is wrong or holds nothing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ± gets a question mark
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _options(arguments)
-        return _analyse(options.results, options.only, options.format)
+        command = COMMANDS.get(given[0]) if given else None
+        return command(given[1:]) if command else _draw(given)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
@@ -45,46 +48,100 @@ def main(arguments: list[str] | None = None) -> int:
     return 2
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    known = discover(figures) | discover(tables)
+def _draw(arguments: Sequence[str]) -> int:
+    """Draw the figures and write the tables and the report of one results folder, or of several together."""
+    entries = known()
     parser = _Parser(
         prog="python -m analysis",
-        description="Draw the figures and write the tables of RESULTS_DIR/trials.csv.",
-        epilog="\n".join(["figures and tables:", *(f"  {e.name:22}{e.description}" for e in known.values())]),
+        description="Draw the figures and write the tables and report.html of RESULTS_DIR/trials.csv; of several "
+        "folders together. Or: python -m analysis compare A B; python -m analysis import TOOL LOG ...",
+        epilog="\n".join(["figures and tables:", *(f"  {e.name:22}{e.description}" for e in entries.values())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("results", metavar="RESULTS_DIR", type=Path, help="such as results/quick")
+    parser.add_argument("results", metavar="RESULTS_DIR", type=Path, nargs="+", help="such as results/quick")
     parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="these figures and tables alone")
-    parser.add_argument("--format", default=",".join(FORMATS), help="of the figures (default: %(default)s)")
+    parser.add_argument("--style", default="paper", metavar="|".join(LOOKS), help="default: %(default)s")
+    parser.add_argument("--format", default="png,pdf", help=f"of the figures: {', '.join(FORMATS)} (%(default)s)")
+    parser.add_argument("--output", type=Path, help="where to (default: RESULTS_DIR; of several, A+B beside the first)")
+    parser.add_argument("--published", type=Path, help="numbers from the literature (default: published.csv beside)")
     options = parser.parse_args(arguments)
-    options.format = list(dict.fromkeys(options.format.split(",")))
-    _one_of("--format", options.format, FORMATS)
-    _one_of("--only", options.only or [], known)
-    return options
+    formats = list(dict.fromkeys(options.format.split(",")))
+    _one_of("--format", formats, FORMATS)
+    _one_of("--only", options.only or [], entries)
+    _one_of("--style", [options.style], LOOKS)
+    results = load(*options.results)
+    results.published = options.published
+    return _make(Job(results, options.output or _default_output(results), options.only, formats, options.style))
 
 
-def _one_of(option: str, given: Iterable[str], known: Iterable[str]) -> None:
+def _compare(arguments: Sequence[str]) -> int:
+    """Say what changed between two results folders."""
+    parser = _Parser(prog="python -m analysis compare", description="Say what changed from results folder A to B.")
+    for name in ("A", "B"):
+        parser.add_argument(name, type=Path, help="a results folder, such as results/quick")
+    parser.add_argument("--all", action="store_true", help="also what did not change")
+    options = parser.parse_args(arguments)
+    print(in_words(compare(load(options.A), load(options.B), everything=options.all)))
+    return 0
+
+
+def _import(arguments: Sequence[str]) -> int:
+    """Bring the logs of another tool into klevel's columns."""
+    parser = _Parser(
+        prog="python -m analysis import",
+        description="Bring the logs of another tool into klevel's columns: a results folder like any other.",
+        epilog="\n".join(["tools:", *(f"  {one.name:16}{one.description}" for one in IMPORTERS.values())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("tool", metavar="TOOL", help=", ".join(IMPORTERS))
+    parser.add_argument("logs", metavar="LOG", type=Path, nargs="+", help="files or folders of that tool")
+    parser.add_argument("--output", type=Path, help="the results folder to write (default: results/TOOL)")
+    options = parser.parse_args(arguments)
+    _one_of("import", [options.tool], IMPORTERS)
+    print(*bring_in(options.tool, options.logs, options.output or Path("results") / options.tool), sep="\n")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"compare": _compare, "import": _import}
+
+
+def _one_of(option: str, given: Iterable[str], names: Iterable[str]) -> None:
     for name in given:
-        if name not in known:
-            raise InputError(f"{option} {name!r} is unknown; there are {', '.join(known)}")
+        if name not in names:
+            raise InputError(f"{option} {name!r} is unknown; there are {', '.join(names)}")
 
 
-def _analyse(folder: Path, only: list[str] | None, formats: list[str]) -> int:
-    results = load(folder)
+def _default_output(results: Results) -> Path:
+    """Return the folder itself; of several, one beside the first that is named after all of them."""
+    first = results.folders[0]
+    if len(results.folders) == 1:
+        return first
+    return first.parent / "+".join(folder.resolve().name for folder in results.folders)
+
+
+def _make(job: Job) -> int:
+    results = job.results
     for status in ("failed", "skipped"):
         _tell(results, status)
     if results.with_status("done").empty:
-        raise InputError(f"{folder / 'trials.csv'}: no trial is done, so there is nothing to draw")
-    written: list[Path] = []
-    notes = [line for setting in results.settings() for line in repeated(setting)]
-    with paper():
-        for kind, package in (("tables", tables), ("figures", figures)):
-            for entry in discover(package).values():
-                if only is None or entry.name in only:
-                    written += _write(results, entry, folder / kind, formats, notes)
+        raise InputError(f"{job.results.folders[0] / 'trials.csv'}: no trial is done, so there is nothing to draw")
+    exhibits = make(job)
+    for exhibit in exhibits:
+        if exhibit.name == MAIN_TABLE and exhibit.table:
+            print(markdown(exhibit.table))
+    written = [path for exhibit in exhibits for path in exhibit.files]
+    if job.only is None:
+        written.append(report.write(results, exhibits, job.folder))
+    notes = [*results.notes, *(line for setting in results.settings() for line in repeated(setting))]
+    notes += [_skipped(exhibit) for exhibit in exhibits if exhibit.skipped]
+    notes += [f"older, not made this time: {_shown(path)}" for path in stale(job, exhibits)]
     print(*dict.fromkeys(notes), sep="\n", end="\n" if notes else "")
     print("written:" if written else "nothing written", *(f"  {_shown(path)}" for path in written), sep="\n")
     return 0
+
+
+def _skipped(exhibit: Exhibit) -> str:
+    return f"{exhibit.kind}s/{exhibit.name} skipped: {exhibit.skipped}"
 
 
 def _shown(path: Path) -> str:
@@ -107,28 +164,6 @@ def _name(row: pd.Series) -> str:
     where = f"{row['method']} ({row['grouping']}, {row['architecture']}, {row['dataset']})"
     reason = " ".join(str(row.get("reason") or "no reason given").split())
     return f"{where} keep {row['keep']:g} seed {row['seed']:g}: {reason[:120]}"
-
-
-def _write(results: Results, entry: Entry, folder: Path, formats: list[str], notes: list[str]) -> list[Path]:
-    """Make one figure or table for every setting; add to `notes` where one is skipped."""
-    written: list[Path] = []
-    for setting in (part for whole in results.settings() for part in entry.parts(whole)):
-        stem = f"{entry.name}.{setting.slug}"
-        try:
-            made = entry(setting)
-        except Skip as reason:
-            notes.append(f"{folder.name}/{entry.name} skipped: {reason}")
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.name == "figures":
-            written += save(made, folder / stem, formats)
-            continue
-        for suffix, text in ((".md", markdown(made)), (".tex", latex(made, stem))):
-            (folder / f"{stem}{suffix}").write_text(text, encoding="utf-8")
-            written.append(folder / f"{stem}{suffix}")
-        if entry.name == MAIN_TABLE:
-            print(markdown(made))
-    return written
 
 
 if __name__ == "__main__":

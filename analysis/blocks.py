@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.load import Setting
-from analysis.series import series_within
+from analysis.series import LINE, series_within
 
 COLUMNS = {"grouping": "grouping", "scope": "scope", "sparsify_epochs": "epochs", "start": "start"}
 ALIKE = {"grouping": "{} groups", "scope": "{} scope", "sparsify_epochs": "{:g} sparsify epochs", "start": "from {}"}
@@ -40,11 +40,6 @@ def experiments(rows: pd.DataFrame) -> Experiments:
     return Experiments(["keep", "method", *(COLUMNS[column] for column in apart)], blocks, ", ".join(same))
 
 
-def keep_once(blocks: list[list[list[str]]]) -> list[list[list[str]]]:
-    """Return the blocks that have rows, with the keep, the first cell, in their first row alone."""
-    return [[row if i == 0 else ["", *row[1:]] for i, row in enumerate(block)] for block in blocks if block]
-
-
 def _told_once(column: pd.Series) -> bool:
     return column.nunique(dropna=False) == 1 and bool(column.notna().all())
 
@@ -56,6 +51,14 @@ def _parts(here: pd.DataFrame, rows: pd.DataFrame, apart: list[str]) -> list[tup
         mine = series.rows[series.rows["trial"].isin(here["trial"])]
         found.append((series.label, [part for _, part in mine.groupby(apart, dropna=False)] if apart else [mine]))
     return [(label, [part for part in parts if len(part)]) for label, parts in found]
+
+
+def seeds_said(rows: pd.DataFrame) -> str:
+    """Say how many seeds the experiments of these trials have, such as `3 seeds` or `1 to 3 seeds`."""
+    columns = [column for column in [*LINE, "keep"] if column in rows]
+    counts = rows.groupby(columns, dropna=False)["seed"].nunique()
+    low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    return f"{low} seed{'s'[: low != 1]}" if low == high else f"{low} to {high} seeds"
 
 
 def caption(setting: Setting, found: Experiments, *lines: str) -> str:

@@ -1,18 +1,18 @@
-"""Reading a results folder: the CSVs as validated frames, cut into settings."""
+"""Reading results folders: the CSVs as validated frames, cut into settings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.schema import EPOCHS, LATENCY, TRIALS, InputError, Kind, parse
+from analysis.consistency import check_rows
+from analysis.schema import EPOCHS, LATENCY, REQUIRED, TRIALS, InputError, Kind, parse
 
 DENSE = "dense"
-REQUIRED = ("protocol", "trial", "status", "method", "architecture", "dataset", "grouping", "keep", "seed", "test_top1")
 FILES: dict[str, tuple[dict[str, Kind], tuple[str, ...]]] = {
     "trials": (TRIALS, REQUIRED),
     "epochs": (EPOCHS, ("trial",)),
@@ -22,16 +22,38 @@ FILES: dict[str, tuple[dict[str, Kind], tuple[str, ...]]] = {
 
 @dataclass
 class Results:
-    """The CSVs of one results folder. `trials` holds every row, whatever its status."""
+    """The CSVs of one or several results folders. `trials` holds every row, whatever its status.
 
-    folder: Path
+    taken: for each folder, the trials whose rows were taken from it. notes: what a reader has to know about that.
+    published: the file with numbers from the literature, where it is not published.csv beside the folders.
+    """
+
+    folders: tuple[Path, ...]
     trials: pd.DataFrame
+    taken: tuple[frozenset[str], ...]
+    notes: tuple[str, ...] = ()
+    published: Path | None = None
     _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[str]:
-        """The names of all methods in the folder, sorted; what styles are assigned over."""
+        """The names of all methods, sorted; what styles are assigned over."""
         return sorted(self.trials["method"].unique())
+
+    @property
+    def title(self) -> str:
+        """What they are, in words."""
+        return "all settings"
+
+    @property
+    def slug(self) -> str:
+        """Nothing: what is made of all results has no setting in its file name."""
+        return ""
+
+    @property
+    def incomplete(self) -> str:
+        """A sentence on the trials that failed, or nothing."""
+        return incomplete(self.trials)
 
     def with_status(self, status: str) -> pd.DataFrame:
         """Return the trials that are `done`, `failed` or `skipped`."""
@@ -42,14 +64,26 @@ class Results:
         if name == "trials":
             return self.trials
         if name not in self._frames:
-            path = self.folder / f"{name}.csv"
-            self._frames[name] = read_csv(path, *FILES[name]) if path.exists() else pd.DataFrame()
+            parts = []
+            for folder, taken in zip(self.folders, self.taken, strict=True):
+                path = folder / f"{name}.csv"
+                if path.exists():
+                    rows = read_csv(path, *FILES[name])
+                    parts.append(rows[rows["trial"].isin(taken)])
+            self._frames[name] = _concatenated(parts)
         return self._frames[name]
 
     def settings(self) -> Iterator[Setting]:
         """Yield one Setting for each (architecture, dataset) with a finished trial, in alphabetical order."""
         for key, rows in self.with_status("done").groupby(["architecture", "dataset"], sort=True):
             yield Setting(self, str(key[0]), str(key[1]), rows)
+
+    def lacks(self, needs: tuple[str, ...]) -> str | None:
+        """Return which of the needed columns is absent or empty for the finished trials, as a reason, or None."""
+        done = self.with_status("done")
+        frames = {name: rows[rows["trial"].isin(done["trial"])] if "trial" in (rows := self.frame(name)) else rows
+                  for name in {need.rpartition(".")[0] or "trials" for need in needs}}  # fmt: skip
+        return lacking(needs, frames, self.title)
 
 
 @dataclass(frozen=True)
@@ -100,9 +134,7 @@ class Setting:
     def incomplete(self) -> str:
         """A sentence on the trials of this setting that failed, or nothing."""
         trials = self.results.trials
-        here = trials[(trials["architecture"] == self.architecture) & (trials["dataset"] == self.dataset)]
-        failed = int((here["status"] == "failed").sum())
-        return f"{failed} of {len(here)} trials failed and {'are' if failed > 1 else 'is'} left out." if failed else ""
+        return incomplete(trials[(trials["architecture"] == self.architecture) & (trials["dataset"] == self.dataset)])
 
     def frame(self, name: str) -> pd.DataFrame:
         """Return the rows of trials, epochs or latency that belong to the finished trials of this setting."""
@@ -114,21 +146,47 @@ class Setting:
 
         A need is a column of trials.csv (`test_top1`) or of another file (`epochs.val_top1`).
         """
-        for need in needs:
-            file, _, column = need.rpartition(".")
-            frame = self.frame(file or "trials")
-            if column not in frame:
-                return f"{file or 'trials'}.csv has no column {column}"
-            if not frame[column].notna().any():
-                return f"the column {column} of {file or 'trials'}.csv is empty for {self.title}"
-        return None
+        names = {need.rpartition(".")[0] or "trials" for need in needs}
+        return lacking(needs, {name: self.frame(name) for name in names}, self.title)
 
 
-def load(folder: Path) -> Results:
-    """Read and validate a results folder.
+def lacking(needs: Sequence[str], frames: dict[str, pd.DataFrame], where: str) -> str | None:
+    """Return which of the needed columns is absent from these frames, or empty, as a reason; None where none is."""
+    for need in needs:
+        file, _, column = need.rpartition(".")
+        file = file or "trials"
+        if column not in frames[file]:
+            return f"{file}.csv has no column {column}"
+        if not frames[file][column].notna().any():
+            return f"the column {column} of {file}.csv is empty for {where}"
+    return None
 
-    Raises InputError, of one line, where the folder or its trials.csv cannot be used.
+
+def incomplete(trials: pd.DataFrame) -> str:
+    """Return a sentence on how many of these trials failed, or nothing."""
+    failed = int((trials["status"] == "failed").sum())
+    verb = "are" if failed > 1 else "is"
+    return f"{failed} of {len(trials)} trials failed and {verb} left out." if failed else ""
+
+
+def load(*folders: Path) -> Results:
+    """Read and validate results folders; a trial that stands in several counts once, from the first that has it done.
+
+    Raises InputError, of one line, where a folder or its trials.csv cannot be used.
     """
+    frames = [_trials(folder) for folder in dict.fromkeys(folders)]
+    ranked = [frame.assign(folder=i, undone=frame["status"] != "done") for i, frame in enumerate(frames)]
+    everything = _concatenated(ranked)
+    first = everything.sort_values(["undone", "folder"], kind="stable").drop_duplicates("trial").sort_index()
+    taken = tuple(frozenset(first["trial"][first["folder"] == i]) for i in range(len(frames)))
+    twice = len(everything) - len(first)
+    notes = (f"{twice} trials stand in several of the folders; each counts once",) if twice else ()
+    trials = first.drop(columns=["folder", "undone"]).reset_index(drop=True)
+    return Results(tuple(dict.fromkeys(folders)), trials, taken, notes)
+
+
+def _trials(folder: Path) -> pd.DataFrame:
+    """Read the trials.csv of one folder."""
     path = folder / "trials.csv"
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give the one that holds trials.csv, such as results/quick")
@@ -137,8 +195,14 @@ def load(folder: Path) -> Results:
     trials = read_csv(path, *FILES["trials"])
     if trials.empty:
         raise InputError(f"{path} holds no trials; run the suite first")
-    _check_rows(trials, path)
-    return Results(folder, trials)
+    check_rows(trials, path)
+    return trials
+
+
+def _concatenated(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all parts, with the columns of any, in the order of the first that has them."""
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.concat(parts) if parts else pd.DataFrame()
 
 
 def read_csv(path: Path, kinds: dict[str, Kind], required: tuple[str, ...]) -> pd.DataFrame:
@@ -155,17 +219,3 @@ def read_csv(path: Path, kinds: dict[str, Kind], required: tuple[str, ...]) -> p
     if absent:
         raise InputError(f"{path} lacks the column{'s'[: len(absent) > 1]} {', '.join(absent)}")
     return pd.DataFrame({name: parse(raw[name], kind, str(path)) for name, kind in kinds.items() if name in raw})
-
-
-def _check_rows(trials: pd.DataFrame, path: Path) -> None:
-    """Raise InputError where a row says too little to be placed, or stands twice."""
-    for column in REQUIRED:
-        rows = trials[trials["status"] == "done"] if column == "test_top1" else trials
-        empty = rows.index[rows[column].isna()]
-        if len(empty):
-            why = "a trial that is done has one" if column == "test_top1" else "every row needs it"
-            raise InputError(f"{path}, row {empty[0] + 1}, {column}: empty, {why}")
-    twice = trials.index[trials["trial"].duplicated()]
-    if len(twice):
-        trial = trials["trial"][twice[0]]
-        raise InputError(f"{path}, row {twice[0] + 1}: the trial {trial} stands twice; each may have one row")

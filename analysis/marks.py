@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from analysis.klevel import Count
 from analysis.plotting import Panel
-from analysis.style import Style
+from analysis.style import Style, pt
 
 WORDS = {
     "full": "exactly k before projection",
@@ -25,13 +25,13 @@ def fill(count: Count) -> str | None:
     return "full" if count.reached == count.told else "bottom" if count.reached else "none"
 
 
-def look(style: Style, filled: str | None, size: float = 4.6) -> dict[str, Any]:
+def mark_look(style: Style, filled: str | None, size: float = 4.6) -> dict[str, Any]:
     """Return how matplotlib is to draw a mark, and no line through it."""
     if filled is None:
         return {"marker": "", "linestyle": ""}
     return {
-        "color": style.colour, "marker": style.mark, "linestyle": "", "markersize": size, "markeredgewidth": 0.9,
-        "fillstyle": "bottom" if filled == "bottom" else "full",
+        "color": style.colour, "marker": style.mark, "linestyle": "",
+        "markersize": pt(size), "markeredgewidth": pt(0.9), "fillstyle": "bottom" if filled == "bottom" else "full",
         "markerfacecolor": "white" if filled == "none" else style.colour, "markerfacecoloralt": "white",
     }  # fmt: skip
 
@@ -40,4 +40,4 @@ def explain(panel: Panel, used: set[str | None]) -> None:
     """Say in the legend what the marks mean that were drawn."""
     for filled, words in WORDS.items():
         if filled in used:
-            panel.handles[words] = Line2D([], [], **look(PLAIN, filled))
+            panel.handles[words] = Line2D([], [], **mark_look(PLAIN, filled))

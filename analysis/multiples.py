@@ -9,13 +9,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from analysis.load import Setting
-from analysis.plotting import Panel
+from analysis.plotting import Panel, blank
 from analysis.series import WORDS
-from analysis.style import COLUMN_WIDTH, TEXT_WIDTH
+from analysis.style import look, pt
 
 APART = ("grouping", "scope", "sparsify_epochs", "start")  # what a panel has once, beside its keep
 ACROSS = 5  # panels beside each other, at most
@@ -55,9 +53,8 @@ def multiples(setting: Setting, found: list[Cell], x: str, y: str) -> tuple[Pane
     lines = _lines(found)
     across = max(len(line) for line in lines)
     height = HEIGHT_ALONE if len(found) == 1 else HEIGHT
-    size = (COLUMN_WIDTH if across == 1 else TEXT_WIDTH, height * len(lines))
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    size = (look().column if across == 1 else look().page, height * len(lines) * look().scale)
+    figure = blank(*size)
     grid = figure.subplots(len(lines), across, squeeze=False)
     for unused in (grid[row, column] for row, line in enumerate(lines) for column in range(len(line), across)):
         figure.delaxes(unused)
@@ -67,7 +64,7 @@ def multiples(setting: Setting, found: list[Cell], x: str, y: str) -> tuple[Pane
         below = len(lines[row + 1]) if row + 1 < len(lines) else 0
         for column in range(below, len(line)):
             grid[row, column].set_xlabel(x)
-        _titles(list(grid[row, : len(line)]), line, found, size[0] / across)
+        _titles(list(grid[row, : len(line)]), line, found, size[0] / across / look().scale)
     return Panel(setting, figure, axes), axes
 
 
@@ -102,10 +99,10 @@ def _titles(axes: list[Axes], line: list[Cell], found: list[Cell], width: float)
         common = []
     for places, cell in zip(axes, line, strict=True):
         words = [_say(column, cell.key[column]) for column in differ if column not in common]
-        title = _wrapped(words, int((width - TICKS) / LETTER))
+        title = _wrapped(words, int((width - TICKS) / LETTER * look().room))
         if common and cell is line[0]:
             title = ", ".join(_say(column, cell.key[column]) for column in common) + "\n" + title
-        places.set_title(title, loc="left", fontsize=6.5, pad=3, linespacing=1.15)
+        places.set_title(title, loc="left", fontsize=pt(6.5), pad=pt(3), linespacing=1.15)
 
 
 def _wrapped(words: list[str], width: int) -> str:

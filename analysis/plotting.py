@@ -17,13 +17,17 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from analysis.load import Setting
+from analysis.load import Results, Setting
 from analysis.registry import Skip
 from analysis.series import Series, dense_series, majority, pruned_series
 from analysis.statistics import by_keep, over_seeds
-from analysis.style import COLUMN_WIDTH, DENSE_COLOUR, LINES, Style, styles
+from analysis.style import DENSE_COLOUR, LINES, Style, look, pt, styles
 
-METADATA = {"pdf": {"CreationDate": None, "Creator": "klevel"}, "png": {"Software": "klevel"}}
+METADATA = {
+    "pdf": {"CreationDate": None, "Creator": "klevel"},
+    "png": {"Software": "klevel"},
+    "svg": {"Date": None, "Creator": "klevel"},
+}
 SIDESTEP = 0.014  # between series that share their x, of the range of x; all steps together at most
 SPREAD = 0.05  # this share of the range, and
 GAP_SHARE = 0.4  # this share of the smallest gap between two levels of keep
@@ -39,20 +43,26 @@ class Curve:
 
 @dataclass
 class Panel:
-    """A figure in the making: its axes, what the legend lists, and what the heading says."""
+    """A figure in the making: its axes, what the legend lists, and what it is a figure of."""
 
-    setting: Setting
+    setting: Setting | Results
     figure: Figure
     axes: list[Axes]
     handles: dict[str, Artist] = field(default_factory=dict)
 
 
-def panel(setting: Setting, heights: Sequence[float] = (2.2,)) -> Panel:
+def panel(subject: Setting | Results, heights: Sequence[float] = (2.2,)) -> Panel:
     """Return a figure of one column width with one axes per height in inches, below each other, with one x axis."""
-    figure = Figure(figsize=(COLUMN_WIDTH, sum(heights)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(look().column, sum(heights) * look().scale)
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
-    return Panel(setting, figure, list(axes[:, 0]))
+    return Panel(subject, figure, list(axes[:, 0]))
+
+
+def blank(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches, with a canvas that can measure text."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def curves(setting: Setting, columns: Sequence[str], timing: bool = False) -> list[Curve]:
@@ -82,10 +92,10 @@ def draw(
     scales: what x and y are multiplied with; 100 for a fraction, whose interval then ends at 0 and 100.
     sidestep: x is a coordinate that series share and not a result: no bars along x, marks side by side.
     """
-    look = styles(panel.setting.results.methods)
+    house = panel_styles(panel)
     shifts = _shifts(curves, x, scales[0]) if sidestep else [0.0] * len(curves)
     for curve, shift in zip(curves, shifts, strict=True):
-        colour, mark = look[curve.series.method]
+        colour, mark = house[curve.series.method]
         line = LINES[curve.series.variant % len(LINES)]
         hollow = "white" if curve.series.variant % 2 else colour
         points = curve.points
@@ -94,23 +104,29 @@ def draw(
             points[y] * scales[1],
             xerr=None if sidestep else _bars(points, x, scales[0]),
             yerr=_bars(points, y, scales[1]),
-            color=colour, marker=mark, linestyle=line, markerfacecolor=hollow, markeredgewidth=0.8,
-            elinewidth=0.7, capsize=1.5, capthick=0.7,
+            color=colour, marker=mark, linestyle=line, markerfacecolor=hollow, markeredgewidth=pt(0.8),
+            elinewidth=pt(0.7), capsize=pt(1.5), capthick=pt(0.7),
         )  # fmt: skip
         panel.handles.setdefault(
             curve.series.label,
-            Line2D([], [], color=colour, marker=mark, linestyle=line, markerfacecolor=hollow, markeredgewidth=0.8),
+            Line2D([], [], color=colour, marker=mark, linestyle=line, markerfacecolor=hollow, markeredgewidth=pt(0.8)),
         )
 
 
-def draw_dense(panel: Panel, axes: Axes) -> None:
-    """Draw the accuracy of the dense network as a line, and its interval as a band."""
-    for i, series in enumerate(dense_series(panel.setting)):
-        mean, half, n = over_seeds(series.rows, "test_top1")
-        axes.axhline(100 * mean, color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=0.9, zorder=1)
+def panel_styles(panel: Panel) -> dict[str, Style]:
+    """Return the style of every method of the results that a figure belongs to."""
+    subject = panel.setting
+    return styles((subject.results if isinstance(subject, Setting) else subject).methods)
+
+
+def draw_dense(panel: Panel, axes: Axes, setting: Setting) -> None:
+    """Draw the accuracy of the dense network of a setting as a line, and its interval as a band."""
+    for i, series in enumerate(dense_series(setting)):
+        mean, half, n, _ = over_seeds(series.rows, "test_top1")
+        axes.axhline(100 * mean, color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=pt(0.9), zorder=1)
         if n > 1:
             percent_band(axes, mean, half, DENSE_COLOUR)
-        handle = Line2D([], [], color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=0.9)
+        handle = Line2D([], [], color=DENSE_COLOUR, linestyle=LINES[1 + i % 3], linewidth=pt(0.9))
         panel.handles.setdefault(series.label, handle)
 
 
@@ -122,15 +138,15 @@ def percent_band(axes: Axes, mean: float, half: float, colour: str) -> None:
 
 def legend_line(style: Style, line: Any) -> Line2D:
     """Return what the legend shows of a series: its line with its mark."""
-    return Line2D([], [], color=style.colour, marker=style.mark, linestyle=line, markeredgewidth=0.8)
+    return Line2D([], [], color=style.colour, marker=style.mark, linestyle=line, markeredgewidth=pt(0.8))
 
 
 def draw_par(panel: Panel, axes: Axes, vertical: bool = False) -> None:
     """Draw the line at a speedup of 1, which is the dense network."""
     line = axes.axvline if vertical else axes.axhline
-    look: dict[str, Any] = {"color": DENSE_COLOUR, "linestyle": ":", "linewidth": 0.9}
-    line(1, zorder=1, **look)
-    panel.handles.setdefault("speedup 1", Line2D([], [], **look))
+    dotted: dict[str, Any] = {"color": DENSE_COLOUR, "linestyle": ":", "linewidth": pt(0.9)}
+    line(1, zorder=1, **dotted)
+    panel.handles.setdefault("speedup 1", Line2D([], [], **dotted))
 
 
 def sparsity_axis(axes: Axes, curves: list[Curve]) -> None:
@@ -159,18 +175,28 @@ def seeds(curves: list[Curve], column: str) -> str:
 def finish(panel: Panel, lines: list[str], subject: str | None = None) -> Figure:
     """Put the setting and these lines above the axes and the legend below them, and make room for both.
 
-    subject: the first line, where it is not the setting and its usual grouping.
+    subject: the first line, where it is not the setting and its usual grouping. Notes below the legend are small print:
+    see `analysis.small_print`.
     """
-    grouping = majority(panel.setting.pruned, "grouping")
-    heading = [subject or f"{panel.setting.title}, {grouping} groups", *lines]
-    wide = int(60 * panel.figure.get_figwidth() / COLUMN_WIDTH)
-    wrapped = [part for line in heading for part in textwrap.wrap(line, wide)]
-    title = panel.figure.suptitle("\n".join(wrapped), fontsize=7, linespacing=1.25)
+    figure = panel.figure
+    heading = [subject or usual_subject(panel.setting), *lines]
+    room = look().room * figure.get_figwidth() / look().column
+    wrapped = [part for line in heading for part in textwrap.wrap(line, int(60 * room))]
+    figure.set_label("\n".join(heading))  # unbroken, for those who do not see the figure
+    title = figure.suptitle("\n".join(wrapped), fontsize=pt(7), linespacing=1.25)
     legend = _legend(panel)
-    extra = sum(_inches(panel.figure, artist)[1] for artist in (title, legend))
-    panel.figure.set_figheight(panel.figure.get_figheight() + extra)
-    panel.figure.draw_without_rendering()  # the ticks follow the size, and the layout of the next draw the ticks
-    return panel.figure
+    extra = sum(_inches(figure, artist)[1] for artist in (title, legend))
+    figure.set_figheight(figure.get_figheight() + extra)
+    figure.draw_without_rendering()  # the ticks follow the size, and the layout of the next draw the ticks
+    return figure
+
+
+def usual_subject(subject: Setting | Results) -> str:
+    """Return the setting in words, with its usual grouping."""
+    if isinstance(subject, Results):
+        return subject.title
+    grouping = majority(subject.pruned, "grouping")
+    return f"{subject.title}, {grouping} groups" if grouping else subject.title
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
@@ -206,9 +232,10 @@ def _shifts(curves: list[Curve], x: str, scale: float) -> list[float]:
 def _legend(panel: Panel) -> Legend:
     """Return a legend below the axes in as many columns as fit the width of the figure."""
     handles = list(panel.handles.values())
-    on_a_page = bool(panel.figure.get_figwidth() > COLUMN_WIDTH)
+    on_a_page = bool(panel.figure.get_figwidth() > look().column)
     for columns, width in (*[(6, 50), (5, 50), (4, 50)] * on_a_page, (3, 50), (2, 50), (2, 22), (1, 50)):
-        labels = ["\n".join(textwrap.wrap(label, width, subsequent_indent="  ")) for label in panel.handles]
+        letters = int(width * look().room)
+        labels = ["\n".join(textwrap.wrap(label, letters, subsequent_indent="  ")) for label in panel.handles]
         legend = panel.figure.legend(handles, labels, loc="outside lower center", ncols=columns)
         if columns == 1 or _inches(panel.figure, legend)[0] <= 0.97 * panel.figure.get_figwidth():
             break

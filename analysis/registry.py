@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from analysis.load import Setting
+from analysis.load import Results, Setting
 
 
 class Skip(Exception):
@@ -21,6 +21,8 @@ class Skip(Exception):
 class Entry:
     """A figure or a table. `make` takes a Setting and returns a matplotlib Figure, or a Table; or raises Skip.
 
+    With `whole` it takes all Results instead: once for everything, not once per setting.
+
     name: the name of its function, used for files and for --only.
     description: the first line of its docstring.
     needs: the columns without which it is skipped: `test_top1` of trials.csv, `epochs.val_top1` of epochs.csv.
@@ -30,29 +32,35 @@ class Entry:
     name: str
     description: str
     needs: tuple[str, ...]
-    make: Callable[[Setting], Any]
+    make: Callable[[Any], Any]
     by_grouping: bool = False
+    whole: bool = False
 
-    def parts(self, setting: Setting) -> list[Setting]:
+    def subjects(self, results: Results) -> list[Setting | Results]:
         """Return what it is made for, one after the other."""
-        return setting.by_grouping() if self.by_grouping else [setting]
+        if self.whole:
+            return [results]
+        found: list[Setting | Results] = []
+        for setting in results.settings():
+            found += setting.by_grouping() if self.by_grouping else [setting]
+        return found
 
-    def __call__(self, setting: Setting) -> Any:
-        """Make it for one setting. Raises Skip where a needed column is absent or empty."""
-        reason = setting.lacks(self.needs)
+    def __call__(self, subject: Setting | Results) -> Any:
+        """Make it for one of its subjects. Raises Skip where a needed column is absent or empty."""
+        reason = subject.lacks(self.needs)
         if reason:
             raise Skip(reason)
-        return self.make(setting)
+        return self.make(subject)
 
 
-def entry(*needs: str, by_grouping: bool = False) -> Callable[[Callable[[Setting], Any]], Entry]:
+def entry(*needs: str, by_grouping: bool = False, whole: bool = False) -> Callable[[Callable[[Any], Any]], Entry]:
     """Register the decorated function, which needs these columns, as a figure or a table (its folder decides)."""
 
-    def register(make: Callable[[Setting], Any]) -> Entry:
+    def register(make: Callable[[Any], Any]) -> Entry:
         description = (inspect.getdoc(make) or "").split("\n")[0]
         if not description:
             raise ValueError(f"{make.__module__}.{make.__qualname__} needs a docstring: its first line describes it")
-        return Entry(make.__name__, description, needs, make, by_grouping)
+        return Entry(make.__name__, description, needs, make, by_grouping, whole)
 
     return register
 

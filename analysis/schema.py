@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-PROTOCOL = 1
+PROTOCOL = 1  # the newest rules that this analysis knows; 0: those of another tool, whose logs were imported
+REQUIRED = ("protocol", "trial", "status", "method", "architecture", "dataset", "grouping", "keep", "seed", "test_top1")
 MANY = 10**15  # more groups than any network has, and few enough to divide by
 
 
@@ -48,7 +49,7 @@ def _keep(text: str) -> float:
 
 
 def _protocol(text: str) -> float:
-    if _whole(text) not in range(1, PROTOCOL + 1):
+    if _whole(text) not in range(PROTOCOL + 1):
         raise ValueError(text)
     return float(text)
 
@@ -93,7 +94,8 @@ def _columns(kind: Kind, names: str) -> dict[str, Kind]:
 TRIALS: dict[str, Kind] = (
     _columns(VERSION, "protocol")
     | _columns(STATUS, "status")
-    | _columns(TEXT, "suite trial reason method architecture dataset grouping scope device start realisation")
+    | _columns(TEXT, "suite trial reason method architecture dataset grouping scope device torch commit")
+    | _columns(TEXT, "start realisation")
     | _columns(MAPPING, "hyperparameters")
     | _columns(KEEP, "keep")
     | _columns(WHOLE, "seed dense_epochs sparsify_epochs finetune_epochs threads train_images")

@@ -16,7 +16,9 @@ from analysis.load import Setting
 # realisation, which may follow from keep.
 IDENTITY = ["method", "grouping", "scope", "hyperparameters", "start", "dense_epochs", "sparsify_epochs"]
 IDENTITY += ["finetune_epochs", "train_images", "protocol"]
-DENSE_IDENTITY = ["method", "dense_epochs", "train_images", "protocol"]
+# Two suites may differ in what no column tells, as the learning rate, so their trials are not averaged either.
+LINE = [*IDENTITY, "suite"]
+DENSE_LINE = ["method", "dense_epochs", "train_images", "protocol", "suite"]
 TIMING = ["device", "threads"]
 WORDS = {
     "grouping": "{}",
@@ -40,7 +42,7 @@ class Series:
 def pruned_series(setting: Setting, timing: bool = False) -> list[Series]:
     """Return the series of the pruning methods; with `timing`, trials of different devices stay apart."""
     rows = setting.pruned
-    return _series(rows, IDENTITY + TIMING * timing, {c: majority(rows, c) for c in ("grouping", "scope")})
+    return _series(rows, LINE + TIMING * timing, {c: majority(rows, c) for c in ("grouping", "scope")})
 
 
 def series_within(rows: pd.DataFrame, fixed: Sequence[str]) -> list[Series]:
@@ -49,7 +51,7 @@ def series_within(rows: pd.DataFrame, fixed: Sequence[str]) -> list[Series]:
     A series goes on through the panels. Its label says nothing of `fixed`, nor of what a method has once in a panel.
     """
     apart = [column for column in ("method", *fixed) if column in rows]
-    rest = [column for column in IDENTITY if column in rows and column not in apart and column != "hyperparameters"]
+    rest = [column for column in LINE if column in rows and column not in apart and column != "hyperparameters"]
     counts = rows.groupby(apart, dropna=False)[rest].nunique(dropna=False) if rest else pd.DataFrame()
     varying = [column for column in rest if (counts[column] > 1).any()]
     return _series(rows, ["method", "hyperparameters", *varying], {})
@@ -57,7 +59,7 @@ def series_within(rows: pd.DataFrame, fixed: Sequence[str]) -> list[Series]:
 
 def dense_series(setting: Setting) -> list[Series]:
     """Return the dense networks of a setting: one, or several where recipes or protocols differ."""
-    return _series(setting.dense, DENSE_IDENTITY, {})
+    return _series(setting.dense, DENSE_LINE, {})
 
 
 def majority(rows: pd.DataFrame, column: str) -> Any:
@@ -80,7 +82,7 @@ def devices(rows: pd.DataFrame) -> str:
 
 def repeated(setting: Setting) -> list[str]:
     """Return a line for each pair of trials that no column tells apart: they count as one seed."""
-    columns = [c for c in [*IDENTITY, *TIMING, "keep", "seed"] if c in setting.pruned]
+    columns = [c for c in [*LINE, *TIMING, "keep", "seed"] if c in setting.pruned]
     lines = []
     for _, rows in setting.pruned.groupby(columns, dropna=False):
         if len(rows) > 1:

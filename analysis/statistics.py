@@ -13,11 +13,15 @@ CONFIDENCE = 0.95
 
 
 class Estimate(NamedTuple):
-    """A mean, the half-width of its interval (NaN from fewer than two values), and the number of values."""
+    """A mean, the half-width of its interval, the number of values, and their standard deviation.
+
+    The half-width and the deviation are NaN from fewer than two values: one seed tells nothing of how seeds differ.
+    """
 
     mean: float
     half_width: float
     n: int
+    deviation: float = math.nan
 
 
 def estimate(values: Iterable[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -34,12 +38,17 @@ def estimate(values: Iterable[float], confidence: float = CONFIDENCE) -> Estimat
         return Estimate(mean, math.nan, 1)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in kept) / (n - 1))
     quantile = float(stdtrit(n - 1, (1 + confidence) / 2))
-    return Estimate(mean, quantile * deviation / math.sqrt(n), n)
+    return Estimate(mean, quantile * deviation / math.sqrt(n), n, deviation)
 
 
 def over_seeds(rows: pd.DataFrame, column: str) -> Estimate:
     """Return the estimate of a column, where a seed counts once: several rows of one seed are averaged first."""
-    return estimate(rows.groupby("seed")[column].mean()) if column in rows else estimate([])
+    return estimate(by_seed(rows, column))
+
+
+def by_seed(rows: pd.DataFrame, column: str = "test_top1") -> pd.Series:
+    """Return the mean of a column for each seed, by seed; nothing where there is no such column."""
+    return rows.groupby("seed")[column].mean() if column in rows else pd.Series(dtype="float64")
 
 
 def by_keep(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
@@ -56,6 +65,6 @@ def by(rows: pd.DataFrame, key: str, columns: Iterable[str]) -> pd.DataFrame:
         line: dict[str, float] = {key: float(str(level))}
         for column in wanted:
             found = estimate(seeds.get(column, ()))
-            line[column], line[f"{column}_half"], line[f"{column}_n"] = found
+            line[column], line[f"{column}_half"], line[f"{column}_n"] = found[:3]
         summary.append(line)
     return pd.DataFrame(summary)

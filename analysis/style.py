@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
 from matplotlib import rcParams
-
-COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
-TEXT_WIDTH = 6.9  # both columns
 
 # Okabe and Ito, "Color Universal Design", without black (the dense network) and yellow (too faint on white),
 # with indigo, wine and olive of Paul Tol's muted scheme.
@@ -39,25 +38,102 @@ KNOWN = {
     "magnitude": Style(COLOURS[3], "D"),
 }
 
-RC: Any = {
+
+@dataclass(frozen=True)
+class Look:
+    """Sizes for one place where figures are shown. Everything is designed for paper and scales from there.
+
+    column, page: the widths of a figure in inches, one column and two. font: the size of text, in points.
+    dpi: of PNG.
+    """
+
+    column: float
+    page: float
+    font: float
+    dpi: int
+
+    @property
+    def scale(self) -> float:
+        """How much larger than on paper lengths are."""
+        return self.column / PAPER.column
+
+    @property
+    def pen(self) -> float:
+        """How much larger than on paper letters, lines and marks are."""
+        return self.font / PAPER.font
+
+    @property
+    def room(self) -> float:
+        """How many letters fit where one fits on paper."""
+        return self.scale / self.pen
+
+
+PAPER = Look(column=3.3, page=6.9, font=7.5, dpi=300)
+LOOKS = {
+    "paper": PAPER,  # a two-column paper, at its real size
+    "talk": Look(column=6.0, page=12.0, font=15, dpi=200),  # a slide of 13.3 by 7.5 inches
+    "web": Look(column=6.0, page=10.0, font=10.5, dpi=110),  # a screen, at its real size
+}
+_look: ContextVar[Look] = ContextVar("look", default=PAPER)
+
+
+def look() -> Look:
+    """Return the look that figures are drawn in right now."""
+    return _look.get()
+
+
+def pt(size: float) -> float:
+    """Return a size in points, given for paper, as it is in the look of right now."""
+    return size * _look.get().pen
+
+
+@contextmanager
+def drawn(name: str = "paper") -> Iterator[Look]:
+    """Draw and save in the house style, for `paper`, `talk` or `web`, whatever the user's matplotlibrc says."""
+    chosen = LOOKS[name]
+    token = _look.set(chosen)
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            rcParams.update(_rc(chosen))
+            yield chosen
+    finally:
+        _look.reset(token)
+
+
+def _rc(look: Look) -> Any:
+    """Return the settings of matplotlib: fixed ones, and those in points, which grow with the letters."""
+    scaled = {name: points * look.pen for name, points in POINTS.items()}
+    return FIXED | scaled | {"figure.dpi": look.dpi, "savefig.dpi": look.dpi}
+
+
+FIXED: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 7.5,
-    "axes.labelsize": 7.5,
-    "axes.titlesize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
     "legend.frameon": False,
     "legend.borderaxespad": 0.2,
     "legend.handlelength": 2.2,
     "legend.columnspacing": 1.2,
     "legend.labelspacing": 0.35,
-    "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#E4E4E4",
+    "figure.constrained_layout.h_pad": 0.02,
+    "figure.constrained_layout.w_pad": 0.02,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "klevel",  # the same file each time
+}
+POINTS = {
+    "font.size": PAPER.font,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 7.5,
+    "figure.titlesize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
     "grid.linewidth": 0.5,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
@@ -65,22 +141,7 @@ RC: Any = {
     "ytick.major.size": 2.5,
     "lines.linewidth": 1.1,
     "lines.markersize": 3.6,
-    "figure.constrained_layout.h_pad": 0.02,
-    "figure.constrained_layout.w_pad": 0.02,
-    "figure.dpi": 300,  # as in the file, so that the layout is that of the file
-    "savefig.dpi": 300,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
 }
-
-
-@contextmanager
-def paper() -> Iterator[None]:
-    """Draw and save in the house style, whatever the user's matplotlibrc says."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        rcParams.update(RC)
-        yield
 
 
 def styles(methods: Iterable[str]) -> dict[str, Style]:

@@ -12,14 +12,14 @@ from matplotlib.ticker import NullLocator
 
 from analysis.klevel import count
 from analysis.load import Setting
-from analysis.marks import explain, fill, look
+from analysis.marks import explain, fill, mark_look
 from analysis.multiples import APART, Cell, cells, multiples, shared
 from analysis.plotting import Curve, Panel, finish, legend_line, percent_band, percent_bars, seeds
 from analysis.registry import Skip, entry
 from analysis.series import Series, series_within
 from analysis.statistics import by, over_seeds
 from analysis.strength import with_strength
-from analysis.style import LINES, Style, styles
+from analysis.style import LINES, Style, pt, styles
 
 FEWEST = 3  # strengths that make a curve
 DECADES = 99  # a range of x with two powers of ten or three as ticks
@@ -69,12 +69,12 @@ def _draw(plot: Panel, axes: Axes, curve: Curve, style: Style) -> set[str | None
     x, y = curve.points["lam"], 100 * curve.points["test_top1"]
     axes.errorbar(
         x, y, yerr=percent_bars(curve.points, "test_top1"), color=style.colour, linestyle=line,
-        elinewidth=0.7, capsize=1.5, capthick=0.7, zorder=3,
+        elinewidth=pt(0.7), capsize=pt(1.5), capthick=pt(0.7), zorder=3,
     )  # fmt: skip
     rows = curve.series.rows
     fills = [fill(count(rows[rows["lam"] == lam])) for lam in x]
     for lam, accuracy, filled in zip(x, y, fills, strict=True):
-        axes.plot([lam], [accuracy], zorder=4, **look(style, filled))
+        axes.plot([lam], [accuracy], zorder=4, **mark_look(style, filled))
     plot.handles.setdefault(curve.series.label, legend_line(style, line))
     return set(fills)
 
@@ -84,14 +84,14 @@ def _draw_auto(plot: Panel, axes: Axes, series: Series, rows: pd.DataFrame, styl
     auto = rows[rows["auto"]]
     if auto.empty:
         return set()
-    mean, half, n = over_seeds(auto, "test_top1")
-    look_line: dict[str, Any] = {"color": style.colour, "linestyle": AUTO_LINE, "linewidth": 1.0}
+    mean, half, n, _ = over_seeds(auto, "test_top1")
+    look_line: dict[str, Any] = {"color": style.colour, "linestyle": AUTO_LINE, "linewidth": pt(1.0)}
     axes.axhline(100 * mean, zorder=2, **look_line)
     if n > 1:
         percent_band(axes, mean, half, style.colour)
     filled = fill(count(auto))
     at_the_edge = axes.get_yaxis_transform()
-    axes.plot([1], [100 * mean], transform=at_the_edge, clip_on=False, zorder=5, **look(style, filled))
+    axes.plot([1], [100 * mean], transform=at_the_edge, clip_on=False, zorder=5, **mark_look(style, filled))
     plot.handles.setdefault(f"{series.label}, lam auto", Line2D([], [], marker=style.mark, **look_line))
     return {filled}
 

@@ -3,18 +3,12 @@
 from matplotlib.figure import Figure
 
 from analysis.load import Setting
-from analysis.plotting import curves, draw, draw_dense, finish, missing, panel, seeds, sparsity_axis
+from analysis.panels import SPARSITY
 from analysis.registry import entry
+from analysis.tradeoff import Gain, accuracy_over
 
 
 @entry("test_top1", "group_sparsity", by_grouping=True)
 def accuracy_vs_sparsity(setting: Setting) -> Figure:
     """Test accuracy against group sparsity, with the dense network as a line."""
-    found = curves(setting, ["group_sparsity", "test_top1"])
-    plot = panel(setting)
-    axes = plot.axes[0]
-    draw_dense(plot, axes)
-    draw(plot, axes, found, "group_sparsity", "test_top1", (100, 100), sidestep=True)
-    sparsity_axis(axes, found)
-    axes.set_ylabel("Test top-1 accuracy (%)")
-    return finish(plot, [seeds(found, "test_top1"), *missing(setting, found)])
+    return accuracy_over(setting, Gain("group_sparsity", SPARSITY, scale=100, shared=True))

@@ -15,13 +15,13 @@ from matplotlib.ticker import MaxNLocator
 from analysis.choice import few, numbered
 from analysis.klevel import Count
 from analysis.load import Setting
-from analysis.marks import explain, fill, look
+from analysis.marks import explain, fill, mark_look
 from analysis.multiples import APART, Cell, cells, multiples, shared
 from analysis.plotting import Curve, Panel, finish, legend_line, seeds
 from analysis.registry import Skip, entry
 from analysis.series import Series, series_within
 from analysis.statistics import by
-from analysis.style import DENSE_COLOUR, LINES, Style, styles
+from analysis.style import DENSE_COLOUR, LINES, Style, pt, styles
 from analysis.trajectories import Trajectories, summary, trajectories
 
 BARS = 10  # intervals along a line, at most
@@ -64,7 +64,7 @@ def groups_vs_epoch(setting: Setting) -> Figure:
     drawing = _Drawing(plot, found, styles(setting.results.methods), [], set(), [])
     for places, cell, chosen in zip(axes, panels, choices, strict=True):
         _draw(drawing, places, cell, [replace(one, variant=variants[one.label]) for one in chosen])
-    plot.handles[TARGET] = Line2D([], [], color=DENSE_COLOUR, linestyle=":", linewidth=0.9)
+    plot.handles[TARGET] = Line2D([], [], color=DENSE_COLOUR, linestyle=":", linewidth=pt(0.9))
     explain(plot, drawing.fills)
     lines = [
         seeds(drawing.curves, "left") + (_band(drawing.curves)),
@@ -95,7 +95,7 @@ def _parts(everything: list[Series], cell: Cell) -> list[Series]:
 def _draw(drawing: _Drawing, axes: Axes, cell: Cell, series: list[Series]) -> None:
     """Draw the lines of one panel, and their marks at the end side by side."""
     last = float(cell.holds(drawing.found.points)["epoch"].max())
-    axes.axhline(1, color=DENSE_COLOUR, linestyle=":", linewidth=0.9, zorder=1)
+    axes.axhline(1, color=DENSE_COLOUR, linestyle=":", linewidth=pt(0.9), zorder=1)
     step = _step(drawing.plot)
     levels = [1.0]
     for i, one in enumerate(series):
@@ -109,7 +109,9 @@ def _draw(drawing: _Drawing, axes: Axes, cell: Cell, series: list[Series]) -> No
         end = points["left"].iloc[-1]
         where = axes.transData if end else axes.get_xaxis_transform()  # zero has no place on the axis: at its end
         at = last * (1 + step * i)
-        axes.plot([at], [end], transform=where, zorder=4, clip_on=False, **look(drawing.styles[one.method], filled))
+        axes.plot(
+            [at], [end], transform=where, zorder=4, clip_on=False, **mark_look(drawing.styles[one.method], filled)
+        )
         if not end:
             drawing.emptied.append(f"{one.label} (keep {cell.key['keep']:g})")
         levels += [value for value in (*points["left"], *points["low"], *points["high"]) if value > 0]
@@ -119,7 +121,7 @@ def _draw(drawing: _Drawing, axes: Axes, cell: Cell, series: list[Series]) -> No
 def _step(plot: Panel) -> float:
     """Return how far apart the marks at the end have to be, as a part of x, to lie side by side."""
     across = len({place.colspan.start for axes in plot.axes if (place := axes.get_subplotspec())})
-    return STEP / (72 * float(plot.figure.get_figwidth()) / across - TICKS)
+    return pt(STEP) / (72 * float(plot.figure.get_figwidth()) / across - pt(TICKS))
 
 
 def _line(drawing: _Drawing, axes: Axes, series: Series, points: pd.DataFrame) -> None:
@@ -128,7 +130,7 @@ def _line(drawing: _Drawing, axes: Axes, series: Series, points: pd.DataFrame) -
     line = LINES[series.variant % len(LINES)]
     axes.errorbar(
         points["epoch"], points["left"], yerr=points["left_half"].where(points["left_half"] > 0),
-        color=style.colour, linestyle=line, elinewidth=0.7, capsize=1.2, capthick=0.6,
+        color=style.colour, linestyle=line, elinewidth=pt(0.7), capsize=pt(1.2), capthick=pt(0.6),
         errorevery=math.ceil(len(points) / BARS), zorder=3,
     )  # fmt: skip
     axes.fill_between(

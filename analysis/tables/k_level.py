@@ -7,11 +7,11 @@ from statistics import median
 import pandas as pd
 
 from analysis import klevel
-from analysis.blocks import caption, experiments, keep_once
+from analysis.blocks import caption, experiments, seeds_said
 from analysis.load import Setting
 from analysis.registry import Skip, entry
-from analysis.statistics import over_seeds
-from analysis.table import NOTHING, Table, plus_minus
+from analysis.statistics import by_seed, over_seeds
+from analysis.table import Cell, Table, interval_cell, number_cell
 
 NUMBERS = ["trials", "k-level", "largest drop", "median top-1", "mean top-1"]
 
@@ -22,28 +22,25 @@ def k_level(setting: Setting) -> Table:
     if setting.pruned.empty:
         raise Skip(f"{setting.title} has no pruned trial")
     found = experiments(setting.pruned)
-    blocks = keep_once([[[*words, *_numbers(rows)] for words, rows in block] for block in found.blocks])
+    blocks = [[[*words, *_numbers(rows)] for words, rows in block] for block in found.blocks]
     text = caption(
         setting,
         found,
         "k-level: trials that had exactly k groups left before projection (layer scope: in every family; network "
         "scope: in total, with no family empty).",
         "Largest drop: of validation top-1 by the projection, over the trials, in points.",
-        "Test top-1 in %, the mean ± half-width of the 95 % t-interval over the seeds (one seed has none).",
+        "Test top-1 in %, the mean ± half-width of the 95 % t-interval over the seeds "
+        f"({seeds_said(setting.pruned)}; one has none).",
     )
     return Table(text, [*found.headings, *NUMBERS], blocks, text_columns=len(found.headings))
 
 
-def _numbers(rows: pd.DataFrame) -> list[str]:
-    by_seed = list(rows.groupby("seed")["test_top1"].mean())
+def _numbers(rows: pd.DataFrame) -> list[Cell | str]:
+    drop = rows["projection_drop"].max() if "projection_drop" in rows else float("nan")
     return [
-        str(len(rows)),
+        Cell(str(len(rows)), (len(rows),)),
         klevel.k_level(rows),
-        _points(rows["projection_drop"].max() if "projection_drop" in rows else float("nan")),
-        f"{100 * median(by_seed):.2f}",
-        plus_minus(over_seeds(rows, "test_top1"), 100),
+        number_cell(100 * drop),
+        number_cell(100 * median(by_seed(rows))),
+        interval_cell(over_seeds(rows, "test_top1"), 100),
     ]
-
-
-def _points(drop: float) -> str:
-    return NOTHING if pd.isna(drop) else f"{round(100 * drop, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero

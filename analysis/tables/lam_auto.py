@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
-from analysis.blocks import caption, experiments, keep_once
+from analysis.blocks import caption, experiments, seeds_said
 from analysis.klevel import count, k_level
 from analysis.load import Setting
 from analysis.registry import Skip, entry
 from analysis.statistics import Estimate, by, estimate, over_seeds
 from analysis.strength import with_strength
-from analysis.table import NOTHING, Table, plus_minus
+from analysis.table import NOTHING, Cell, Table, interval_cell
 
 NUMBERS = ["best lam", "its top-1", "auto top-1", "difference", "seeds", "lams at k", "auto at k"]
 
@@ -21,7 +23,8 @@ def lam_auto(setting: Setting) -> Table:
     rows = with_strength(setting.pruned)
     found = experiments(rows)
     lines = [[(words, _numbers(part)) for words, part in block] for block in found.blocks]
-    blocks = keep_once([[[*words, *numbers] for words, numbers in block if numbers] for block in lines])
+    blocks = [[[*words, *numbers] for words, numbers in block if numbers] for block in lines]
+    blocks = [block for block in blocks if block]
     if not blocks:
         raise Skip(f"no method of {setting.title} has both a fixed lam and auto under otherwise equal conditions")
     text = caption(
@@ -30,12 +33,13 @@ def lam_auto(setting: Setting) -> Table:
         "Best lam: of the fixed ones, by mean validation top-1; the smaller of equals. Test top-1 in %.",
         "Difference: auto - best lam in points, over the seeds that both have, ± half-width of the 95 % t-interval; "
         "without such a seed, of the means.",
+        f"Means over the seeds ({seeds_said(rows)}), ± half-width of the 95 % t-interval where there are several.",
         "At k: fixed lams (in every seed), and trials of auto, that had exactly k groups left before projection.",
     )
     return Table(text, [*found.headings, *NUMBERS], blocks, text_columns=len(found.headings))
 
 
-def _numbers(rows: pd.DataFrame) -> list[str]:
+def _numbers(rows: pd.DataFrame) -> list[Cell | str]:
     """Return the cells of one experiment; nothing where it has not both kinds of trials."""
     fixed, auto = rows[rows["lam"].notna() & rows["val_top1"].notna()], rows[rows["auto"]]
     if fixed.empty or auto.empty:
@@ -46,11 +50,11 @@ def _numbers(rows: pd.DataFrame) -> list[str]:
     counts = [count(part) for _, part in rows[rows["lam"].notna()].groupby("lam")]
     told = [one for one in counts if one.told]
     return [
-        f"{best:g}",
-        plus_minus(over_seeds(chosen, "test_top1"), 100),
-        plus_minus(over_seeds(auto, "test_top1"), 100),
+        Cell(f"{best:g}", (best,)),
+        interval_cell(over_seeds(chosen, "test_top1"), 100),
+        interval_cell(over_seeds(auto, "test_top1"), 100),
         _signed(difference),
-        str(difference.n) if difference.n else NOTHING,
+        Cell(str(difference.n), (difference.n,)) if difference.n else NOTHING,
         f"{sum(one.reached == one.told for one in told)}/{len(told)}" if told else NOTHING,
         k_level(auto),
     ]
@@ -72,8 +76,8 @@ def paired(left: pd.DataFrame, right: pd.DataFrame) -> Estimate:
     return Estimate(float(one.mean() - other.mean()), float("nan"), 0)
 
 
-def _signed(value: Estimate) -> str:
-    text = plus_minus(Estimate(value.mean + 0.0, value.half_width, value.n), 100)
+def _signed(value: Estimate) -> Cell:
+    cell = interval_cell(value, 100)
     if round(100 * value.mean, 2) == 0:
-        return text.removeprefix("-")
-    return text if text.startswith("-") else f"+{text}"
+        return replace(cell, text=cell.text.removeprefix("-"))
+    return cell if cell.text.startswith("-") else replace(cell, text=f"+{cell.text}")

@@ -100,5 +100,6 @@ def make():
         suite = staticmethod(suite)
         EPOCHS = EPOCHS
         epochs = staticmethod(epochs)
+        write = staticmethod(write)
 
     return Make

@@ -11,14 +11,67 @@ from analysis.load import load
 def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
     results = folder(make.suite(keeps=(0.5,)))
     assert main([str(results)]) == 0
-    first = {path: path.read_bytes() for path in results.glob("*/*")}
+    first = {path: path.read_bytes() for path in results.glob("**/*.*")}
     output = capsys.readouterr().out
-    assert main([str(results), "--only", "speedup_vs_sparsity", "results"]) == 0
-    assert first == {path: path.read_bytes() for path in results.glob("*/*")}
-    assert len(first) == 3 * 2 + 3 * 2  # figures as PNG and PDF, tables as Markdown and LaTeX
-    assert all(path.name.split(".")[1:3] == ["lenet5_caffe", "digits"] for path in first)
-    assert all(path.name in output for path in first)
-    assert "| 0.5  | group_lasso         |   3 | 91.00 ± 2.48 |" in output
+    assert main([str(results)]) == 0
+    assert first == {path: path.read_bytes() for path in results.glob("**/*.*")}
+    names = {path.name for path in first}
+    assert {"accuracy_vs_speedup.lenet5_caffe.digits.png", "accuracy_vs_speedup.lenet5_caffe.digits.pdf"} <= names
+    assert {f"results.lenet5_caffe.digits.{suffix}" for suffix in ("md", "tex", "csv")} <= names
+    assert "report.html" in names
+    assert all(path.name in output for path in first if path.name != "trials.csv")
+    assert "| 0.5  | group_lasso         |   3 | 91.00 ± 1.00 |" in output
+
+
+def test_one_process_makes_what_several_make(folder, make, monkeypatch):
+    results = folder(make.suite(keeps=(0.5, 0.1)))
+    only = ["--only", "accuracy_vs_speedup", "speedup_vs_sparsity", "results", "accuracy", "k_level", "ranks"]
+    contents = []
+    for cores in (1, 2):
+        monkeypatch.setattr("analysis.output.os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("analysis.output.FEW", 1)
+        assert main([str(results), *only]) == 0
+        contents.append({path: path.read_bytes() for path in results.glob("*/*")})
+    assert len(contents[0]) >= 4 * 3 + 2 * 2
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(("style", "width"), [("paper", 990), ("talk", 1200), ("web", 660)])
+def test_a_style_changes_the_size(folder, make, style, width):
+    results = folder(make.suite(seeds=1))
+    only = ["--only", "accuracy_vs_speedup", "--format", "png,svg"]
+    assert main([str(results), *only, "--style", style]) == 0
+    png = (results / "figures" / "accuracy_vs_speedup.lenet5_caffe.digits.png").read_bytes()
+    assert int.from_bytes(png[16:20], "big") == width
+    assert (results / "figures" / "accuracy_vs_speedup.lenet5_caffe.digits.svg").read_text().startswith("<?xml")
+
+
+def test_several_folders_are_drawn_together(make, tmp_path, capsys):
+    a = make.write(tmp_path / "a", make.suite(seeds=1, suite="a"))
+    b = make.write(tmp_path / "b", [*make.suite(seeds=1, suite="b", architecture="mlp"), make.trial(trial="x", seed=9)])
+    assert main([str(a), str(b), "--only", "accuracy"]) == 0
+    assert sorted(path.name for path in (tmp_path / "a+b" / "tables").glob("*.md")) == [
+        "accuracy.lenet5_caffe.digits.md",
+        "accuracy.mlp.digits.md",
+    ]
+    assert main([str(a), str(b), "--only", "accuracy", "--output", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out" / "tables").glob("*.md"))) == 2
+    assert sorted(path.name for path in a.iterdir()) == ["trials.csv"]
+
+
+def test_files_of_an_earlier_run_are_named_and_stay(folder, make, capsys):
+    results = folder([make.trial("dense", seed=0), *(make.trial(keep=keep) for keep in (0.5, 0.1))])
+    old = results / "figures" / "accuracy_vs_speedup.vgg16.cifar10.png"
+    old.parent.mkdir()
+    old.write_text("old")
+    mine = results / "figures" / "my_own_sketch.png"
+    mine.write_text("mine")
+    assert main([str(results), "--only", "accuracy_vs_speedup"]) == 0
+    output = capsys.readouterr().out
+    assert "older, not made this time: " in output
+    assert old.name in output
+    assert mine.name not in output
+    assert (old.read_text(), mine.read_text()) == ("old", "mine")
 
 
 def test_files_are_stamped_with_no_time_and_embed_their_fonts(folder, make):
@@ -34,7 +87,7 @@ def test_only_some_and_in_one_format(folder, make):
     results = folder(make.suite(seeds=1, keeps=(0.5,)))
     assert main([str(results), "--only", "accuracy_vs_speedup", "accuracy", "--format", "png"]) == 0
     names = sorted(path.name.split(".")[0] + path.suffix for path in results.glob("*/*"))
-    assert names == ["accuracy.md", "accuracy.tex", "accuracy_vs_speedup.png"]
+    assert names == ["accuracy.csv", "accuracy.md", "accuracy.tex", "accuracy_vs_speedup.png"]
 
 
 def test_each_setting_has_its_files(folder, make):
@@ -114,6 +167,8 @@ def test_a_header_without_rows(folder, capsys):
         ("keep", "0", "row 2, keep: '0', expected a fraction in (0, 1]"),
         ("seed", "0.5", "expected a whole number"),
         ("protocol", "2", "row 2, protocol: '2', expected at most 1, the newest that this analysis knows"),
+        ("protocol", "-1", "row 2, protocol: '-1', expected at most 1"),
+        ("compression", "3", "compression: 3, but dense_params / params is 2; one of them was changed by hand"),
         ("protocol", "", "row 2, protocol: empty"),
         ("status", "running", "expected done, failed or skipped"),
         ("groups_target", "[1, 2", "expected a JSON list of whole numbers"),
@@ -122,7 +177,7 @@ def test_a_header_without_rows(folder, capsys):
     ],
 )
 def test_a_cell_that_cannot_be(folder, make, capsys, column, cell, expected):
-    rows = [make.trial(seed=0), make.trial(seed=1) | {column: cell}]
+    rows = [make.trial(seed=0), make.trial(seed=1, dense_params=200, params=100) | {column: cell}]
     assert expected in complaint(capsys, [folder(rows)])
 
 
@@ -152,8 +207,14 @@ def test_a_folder_that_cannot_be_written(folder, make, capsys):
     ("arguments", "expected"),
     [
         ([], "required: RESULTS_DIR"),
-        (["x", "--only", "pie"], "--only 'pie' is unknown; there are accuracy_vs_lam, accuracy_vs_sparsity"),
-        (["x", "--format", "gif"], "--format 'gif' is unknown; there are png, pdf"),
+        (["x", "--only", "pie"], "--only 'pie' is unknown; there are accuracy, area, at_speedup"),
+        (["x", "--format", "gif"], "--format 'gif' is unknown; there are png, pdf, svg"),
+        (["x", "--style", "poster"], "--style 'poster' is unknown; there are paper, talk, web"),
+        (["compare", "x"], "required: B"),
+        (["compare", "x", "y"], "x is not a folder"),
+        (["import"], "required: TOOL, LOG"),
+        (["import", "tensorflow", "x"], "import 'tensorflow' is unknown; there are shrinkbench, torch-pruning"),
+        (["import", "torch-pruning", "no.txt"], "no.txt"),
         (["x", "--fromat"], "unrecognized arguments: --fromat"),
     ],
 )
@@ -161,11 +222,26 @@ def test_bad_options(capsys, arguments, expected):
     assert expected in complaint(capsys, arguments)
 
 
-def test_the_module_runs_and_needs_no_torch(tmp_path):
-    code = "import sys; sys.modules['torch'] = None; from analysis.__main__ import main; sys.exit(main([sys.argv[1]]))"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "holds no trials.csv" in done.stderr
+WITHOUT = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] in ("torch", "torchvision", "runners", "methods"):
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Blocked())
+from analysis.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_the_module_needs_no_torch(folder, make):
+    results = folder(make.suite(keeps=(0.5, 0.25)))
+    arguments = [str(results), "--only", "accuracy_vs_speedup", "results", "ranks", "critical_difference"]
+    done = subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (results / "figures" / "critical_difference.png").exists()
 
 
 def test_a_grouping_that_several_methods_share_has_figures_of_its_own(folder, make):
@@ -177,8 +253,9 @@ def test_a_grouping_that_several_methods_share_has_figures_of_its_own(folder, ma
     assert sorted(parts["coupled"].trials["method"]) == sorted([*shared, "wgsef", "random"])
     assert sorted(parts["filter"].trials["method"]) == sorted([*shared, "wgsef", "random", "group_lasso", "l1_filter"])
     assert main([str(results), "--only", "accuracy_vs_sparsity", "accuracy", "--format", "png"]) == 0
-    assert sorted(path.name for path in results.glob("*/*") if path.suffix != ".tex") == [
-        "accuracy.lenet5_caffe.digits.md",
+    assert sorted(path.name for path in results.glob("*/*") if path.suffix not in (".tex", ".csv")) == [
+        "accuracy.lenet5_caffe.digits.coupled.md",
+        "accuracy.lenet5_caffe.digits.filter.md",
         "accuracy_vs_sparsity.lenet5_caffe.digits.coupled.png",
         "accuracy_vs_sparsity.lenet5_caffe.digits.filter.png",
     ]
@@ -187,3 +264,41 @@ def test_a_grouping_that_several_methods_share_has_figures_of_its_own(folder, ma
 def test_one_grouping_is_not_a_part(folder, make):
     whole = next(load(folder(make.suite(seeds=1))).settings())
     assert whole.by_grouping() == [whole]
+
+
+def test_what_changed_between_two_folders(make, tmp_path, capsys):
+    a = make.write(tmp_path / "a", make.suite(keeps=(0.5,)))
+    b = make.write(tmp_path / "b", make.suite(keeps=(0.5,)))
+    assert main(["compare", str(a), str(b)]) == 0
+    assert "6 of 6" in capsys.readouterr().out
+
+
+LOG = """
+INFO: mode: prune
+INFO: model: resnet56
+INFO: dataset: cifar10
+INFO: total_epochs: 1
+INFO: method: l1
+INFO: speed_up: 2.0
+INFO: seed: 3
+INFO: global_pruning: False
+INFO: Pruning...
+INFO: Params: 0.80 M => 0.40 M (50.00%)
+INFO: FLOPs: 100.00 M => 50.00 M (50.00%, 2.00X )
+INFO: Acc: 0.9000 => 0.5000
+INFO: Finetuning...
+INFO: Epoch 0/1, Acc=0.8500, Val Loss=0.5000, lr=0.0100
+INFO: Best Acc=0.8500
+"""
+
+
+def test_an_imported_log_joins_the_figures(make, tmp_path, capsys):
+    log = tmp_path / "l1.txt"
+    log.write_text("\n".join(f"[01/03 15:55:55] l1-resnet56 {line}" for line in LOG.strip().splitlines()) + "\n")
+    assert main(["import", "torch-pruning", str(log), "--output", str(tmp_path / "theirs")]) == 0
+    ours = make.write(tmp_path / "ours", make.suite(architecture="resnet56", dataset="cifar10", mac_speedup=2))
+    capsys.readouterr()
+    together = [str(tmp_path / "theirs"), str(ours), "--output", str(tmp_path / "both")]
+    assert main([*together, "--only", "results", "accuracy_vs_mac_speedup"]) == 0
+    assert re.search(r"torch_pruning:l1 [^|]*\|   1 \|\s+85.00 ", capsys.readouterr().out)
+    assert list((tmp_path / "both" / "figures").glob("accuracy_vs_mac_speedup.resnet56.cifar10*.png"))

@@ -7,7 +7,7 @@ from matplotlib.container import ErrorbarContainer
 from analysis import figures, tables
 from analysis.load import load
 from analysis.registry import Skip, discover, entry
-from analysis.style import COLUMN_WIDTH, KNOWN, paper
+from analysis.style import KNOWN, PAPER, drawn
 
 FIGURES = discover(figures)
 TABLES = discover(tables)
@@ -18,7 +18,7 @@ EXPECTED = {"accuracy_vs_sparsity", "speedup_vs_sparsity", "accuracy_vs_speedup"
 def draw(folder):
     def of(name, rows, **options):
         (setting,) = load(folder(rows, **options)).settings()
-        with paper():
+        with drawn():
             return FIGURES[name](setting)
 
     return of
@@ -60,7 +60,7 @@ def test_each_is_described_in_one_line_and_named_as_its_file(found):
 def test_each_figure_has_the_width_of_a_column_and_says_what_it_shows(draw, make, name):
     figure = draw(name, make.suite())
     heading = figure.get_suptitle()
-    assert figure.get_figwidth() == COLUMN_WIDTH
+    assert figure.get_figwidth() == PAPER.column
     assert heading.startswith("lenet5_caffe on digits, filter groups\n3 seeds, mean and 95 % t-interval")
     assert ("cpu, 2 threads" in heading) == ("speedup" in name)
     assert legend(figure)[-5:] == ["group_lasso", "l1_filter", "magnitude (element)", "wgsef", "random"]
@@ -155,7 +155,7 @@ def test_a_needed_column_that_is_absent_is_a_reason_to_skip(folder, make, name):
     found = (FIGURES | TABLES)[name]
     for need in {need for need in found.needs if "." not in need} - {"test_top1"}:
         columns = [column for column in make.COLUMNS if column != need]
-        rows = [row | {"val_top1": 0.9} for row in make.suite()]
+        rows = [row | {"val_top1": 0.9, "groups_kept": row["groups"], "group_sparsity": 0} for row in make.suite()]
         folder(
             [{"trial": row["trial"], "phase": "sparsify", "epoch": 1, "nonzero_groups": "[1]"} for row in rows],
             columns=["trial", "phase", "epoch", "nonzero_groups"],

@@ -10,7 +10,7 @@ from analysis.figures.groups_vs_epoch import groups_vs_epoch
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.schema import InputError
-from analysis.style import COLUMN_WIDTH, KNOWN, TEXT_WIDTH, paper
+from analysis.style import KNOWN, PAPER, drawn
 
 NAN = float("nan")
 
@@ -23,7 +23,7 @@ def draw(folder, make):
         folder([*(row for row, _ in pairs), *trials])
         lines = [line for row, left in pairs for line in make.epochs(row, left)]
         (setting,) = load(folder([*before, *lines], columns=make.EPOCHS, name="epochs.csv")).settings()
-        with paper():
+        with drawn():
             figure = groups_vs_epoch(setting)
             figure.canvas.draw()
         return figure
@@ -77,7 +77,7 @@ def test_one_seed_by_hand(draw, make):
     # m = 20 + 50 and k = 10 + 25: 70/35, 56/35, 42/35, 35/35; families 20/10 and 36/25, 12/10 and 30/25, 1 and 1
     figure = draw([trained(make, [[20, 36], [12, 30], [10, 25]])])
     (axes,) = figure.axes
-    assert figure.get_figwidth() == COLUMN_WIDTH
+    assert figure.get_figwidth() == PAPER.column
     ((x, y, ends),) = curves(axes)
     assert (x, y, ends) == ([0, 1, 2, 3], pytest.approx([2, 1.6, 1.2, 1]), {})
     assert band(axes) == {0: (2, 2), 1: (1.44, 2), 2: (1.2, 1.2), 3: (1, 1)}
@@ -134,7 +134,7 @@ def test_a_panel_for_each_keep_and_experiment(draw, make):
             cells = {"scope": scope, "keep": keep, "groups_target": json.dumps(target)}
             pairs += [trained(make, [[2, 5]], method=method, **cells) for method in ("wgsef", "group_lasso")]
     figure = draw(pairs)
-    assert figure.get_figwidth() == TEXT_WIDTH
+    assert figure.get_figwidth() == PAPER.page
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["layer scope\nkeep 0.5", "keep 0.1", "network scope\nkeep 0.5", "keep 0.1"]
     assert [curves(axes)[0][1][0] for axes in figure.axes] == pytest.approx([2, 10, 2, 10])

@@ -69,3 +69,10 @@ def test_trials_that_nothing_tells_apart_are_reported(setting, make):
     (line,) = repeated(setting([make.trial(trial="a"), make.trial(trial="b"), make.trial(seed=1)]))
     assert "a, b" in line
     assert "keep 0.5, seed 0" in line
+
+
+def test_two_suites_are_never_averaged(folder, make):
+    rows = [make.trial(seed=0, suite=name, trial=name, test_top1=top1) for name, top1 in (("a", 0.5), ("b", 0.9))]
+    (setting,) = load(folder(rows)).settings()
+    assert [series.label for series in pruned_series(setting)] == ["wgsef (suite=a)", "wgsef (suite=b)"]
+    assert repeated(setting) == []

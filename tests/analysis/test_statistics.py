@@ -12,6 +12,7 @@ def test_three_seeds_by_hand():
     assert value.mean == pytest.approx(0.92)
     assert value.half_width == pytest.approx(0.0496828, abs=1e-6)
     assert value.n == 3
+    assert value.deviation == pytest.approx(0.02)
 
 
 def test_two_seeds_by_hand():
@@ -20,13 +21,14 @@ def test_two_seeds_by_hand():
 
 
 def test_equal_seeds_have_an_interval_of_zero():
-    assert estimate([0.1, 0.1, 0.1]) == (pytest.approx(0.1), pytest.approx(0, abs=1e-15), 3)
+    assert estimate([0.1, 0.1, 0.1])[:3] == (pytest.approx(0.1), pytest.approx(0, abs=1e-15), 3)
 
 
 def test_one_seed_has_no_interval():
-    mean, half, n = estimate([0.5])
+    mean, half, n, deviation = estimate([0.5])
     assert (mean, n) == (0.5, 1)
     assert math.isnan(half)
+    assert math.isnan(deviation)
 
 
 def test_missing_values_do_not_count():

@@ -1,0 +1,28 @@
+"""The dense control of a trial: the network of full size that was trained as long, on the same data and machine."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.load import Setting
+
+SAME = ("seed", "train_images", "protocol", "device", "threads")
+PHASES = ("dense_epochs", "sparsify_epochs", "finetune_epochs")
+
+
+def controls(setting: Setting, trial: pd.Series) -> pd.DataFrame:
+    """Return the dense controls that agree with a trial in seed, data, protocol and machine, as far as columns tell.
+
+    Where some of them were trained for as many epochs in total as the trial, these alone.
+    """
+    dense = setting.dense
+    for column in SAME:
+        if column in dense:
+            value = trial[column]
+            dense = dense[dense[column].isna() if pd.isna(value) else dense[column] == value]
+    as_long = dense[_epochs(dense) == float(sum(trial[phase] for phase in PHASES if phase in trial))]
+    return as_long if len(as_long) else dense
+
+
+def _epochs(rows: pd.DataFrame) -> pd.Series:
+    return rows[[phase for phase in PHASES if phase in rows]].sum(axis=1, skipna=False)
