@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.__main__ import main as analyse
+from analysis.load import load
 from methods import REGISTRY as METHODS
 from methods import Method
 from runners import suite
@@ -93,6 +95,29 @@ def test_the_commands_of_klevel_are_understood(command, tmp_path, monkeypatch, c
     assert main(command[1:]) == expected
     output = capsys.readouterr()
     assert output.err.count("\n") == 1 if expected else output.out
+
+
+@pytest.mark.parametrize("command", commands(".venv/bin/python -m analysis"), ids=" ".join)
+def test_the_commands_of_analysis_are_understood(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    arguments = command[3:]
+    if arguments[0] == "import":
+        assert analyse(arguments) == 2, "there are no such logs here"
+        assert capsys.readouterr().err.startswith("error: run/cifar10/prune")
+        return
+    if arguments[0] != "compare":
+        arguments = [a if a != "/tmp/both" else str(tmp_path) for a in arguments]
+        arguments += [] if "--only" in arguments else ["--only", "k_level"]
+        arguments += [] if "--output" in arguments else ["--output", str(tmp_path)]
+    assert analyse(arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_figure_is_drawn():
+    names = {}
+    exec(compile(block("python", "def peak_memory"), "peak_memory.py", "exec"), names)
+    for setting in load(ROOT / "results" / "quick").settings():
+        assert names["peak_memory"](setting).axes[0].get_ylabel() == "Peak memory (MB)"
 
 
 @pytest.mark.parametrize("command", commands("./run_all.sh"), ids=" ".join)

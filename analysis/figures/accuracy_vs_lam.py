@@ -14,16 +14,17 @@ from analysis.klevel import count
 from analysis.load import Setting
 from analysis.marks import explain, fill, mark_look
 from analysis.multiples import APART, Cell, cells, multiples, shared
-from analysis.plotting import Curve, Panel, finish, legend_line, percent_band, percent_bars, seeds
+from analysis.plotting import Curve, Panel, finish, legend_line, percent_bars, seeds
 from analysis.registry import Skip, entry
 from analysis.series import Series, series_within
 from analysis.statistics import by, over_seeds
-from analysis.strength import with_strength
+from analysis.strength import AUTO, with_strength
 from analysis.style import LINES, Style, pt, styles
 
 FEWEST = 3  # strengths that make a curve
 DECADES = 99  # a range of x with two powers of ten or three as ticks
 AUTO_LINE = (0, (1, 1))
+BESIDE = 0.03  # of the width of the panel: between the marks of auto
 
 
 @entry("test_top1", "hyperparameters", "groups_target", "groups_at_convergence")
@@ -80,18 +81,20 @@ def _draw(plot: Panel, axes: Axes, curve: Curve, style: Style) -> set[str | None
 
 
 def _draw_auto(plot: Panel, axes: Axes, series: Series, rows: pd.DataFrame, style: Style) -> set[str | None]:
-    """Draw the accuracy of auto as a line with its mark at the right end, and its interval as a band."""
+    """Draw the accuracy of auto as a line, with its mark and its interval as a bar at the right end, side by side."""
     auto = rows[rows["auto"]]
     if auto.empty:
         return set()
     mean, half, n, _ = over_seeds(auto, "test_top1")
     look_line: dict[str, Any] = {"color": style.colour, "linestyle": AUTO_LINE, "linewidth": pt(1.0)}
     axes.axhline(100 * mean, zorder=2, **look_line)
-    if n > 1:
-        percent_band(axes, mean, half, style.colour)
     filled = fill(count(auto))
-    at_the_edge = axes.get_yaxis_transform()
-    axes.plot([1], [100 * mean], transform=at_the_edge, clip_on=False, zorder=5, **mark_look(style, filled))
+    at = 1 + BESIDE * sum(line.get_gid() == AUTO for line in axes.lines)
+    edge: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+    axes.plot([at], [100 * mean], zorder=5, gid=AUTO, **edge, **mark_look(style, filled))
+    if n > 1:
+        ends = [max(0.0, 100 * (mean - half)), min(100.0, 100 * (mean + half))]
+        axes.plot([at, at], ends, color=style.colour, linewidth=pt(0.7), zorder=4, **edge)
     plot.handles.setdefault(f"{series.label}, lam auto", Line2D([], [], marker=style.mark, **look_line))
     return {filled}
 

@@ -42,7 +42,7 @@ class _Drawing:
     emptied: list[str]
 
 
-@entry("epochs.nonzero_groups", "epochs.epoch", "epochs.phase", "groups_target")
+@entry("epochs.nonzero_groups", "epochs.epoch", "epochs.phase", "groups_target", by_grouping=True)
 def groups_vs_epoch(setting: Setting) -> Figure:
     """Groups left / target against epoch: whether the methods that train reach exactly k before projection.
 
