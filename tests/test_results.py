@@ -6,7 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.importing.rows import COLUMNS as IMPORTED
+from analysis.importing.rows import EPOCH_COLUMNS as IMPORTED_EPOCHS
+from analysis.schema import TRIALS
 from runners import suite
+from runners.row import COLUMNS
+from runners.store import EPOCH_COLUMNS
 
 RESULTS = Path(__file__).parents[1] / "results"
 SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
@@ -33,3 +38,9 @@ def test_auto_reached_the_k_level_before_projection(name):
         left, target = json.loads(row.groups_at_convergence), json.loads(row.groups_target)
         assert (left if row.scope == "layer" else [sum(left)]) == target, row.trial
         assert row.projection_drop == 0, row.trial
+
+
+def test_analysis_spells_the_columns_as_the_runner_writes_them():
+    assert IMPORTED == COLUMNS
+    assert set(TRIALS) == set(COLUMNS)
+    assert IMPORTED_EPOCHS == EPOCH_COLUMNS

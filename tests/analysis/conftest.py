@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-HEADER = """
-    protocol suite trial status reason method hyperparameters architecture dataset grouping scope keep seed
-    dense_epochs sparsify_epochs finetune_epochs dense_val_top1 dense_test_top1 val_top1 test_top1 test_top5
-    projection_drop groups groups_target groups_at_convergence groups_kept group_sparsity dense_params params
-    compression dense_macs macs mac_speedup compact_error speedup_b1 speedup_b64 dense_file_mb file_mb
-    dense_peak_mb peak_mb train_seconds device threads torch commit start train_images realisation
-"""
-COLUMNS = HEADER.split()
+from analysis.importing.rows import COLUMNS
+
 PRUNED = ("random", "wgsef", "group_lasso", "l1_filter", "magnitude")
 
 
@@ -62,6 +56,19 @@ def suite(seeds=3, keeps=(0.5, 0.25, 0.1), **cells):
     return rows
 
 
+KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+
+
+def grid(seeds=1, **accuracies):
+    """The rows of methods, each with its accuracies at the first of KEEPS."""
+    return [
+        trial(method, keep, seed, test_top1=value)
+        for method, values in accuracies.items()
+        for keep, value in zip(KEEPS, values, strict=False)
+        for seed in range(seeds)
+    ]
+
+
 EPOCHS = ["trial", "phase", "epoch", "train_loss", "val_top1", "nonzero_groups", "lam", "lr", "seconds", "regulariser"]
 
 
@@ -98,6 +105,8 @@ def make():
         PRUNED = PRUNED
         trial = staticmethod(trial)
         suite = staticmethod(suite)
+        KEEPS = KEEPS
+        grid = staticmethod(grid)
         EPOCHS = EPOCHS
         epochs = staticmethod(epochs)
         write = staticmethod(write)

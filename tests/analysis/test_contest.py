@@ -12,22 +12,10 @@ from analysis.load import load
 from analysis.registry import Skip
 from analysis.tables.ranks import ranks as ranks_table
 
-KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
-
 
 @pytest.fixture
 def results(folder):
     return lambda rows, **options: load(folder(rows, **options))
-
-
-def grid(make, seeds=1, **accuracies):
-    """Rows of methods, each with its accuracies at the first of KEEPS."""
-    return [
-        make.trial(method, keep, seed, test_top1=value)
-        for method, values in accuracies.items()
-        for keep, value in zip(KEEPS, values, strict=False)
-        for seed in range(seeds)
-    ]
 
 
 def only(found):
@@ -37,7 +25,7 @@ def only(found):
 
 def test_ranks_scores_and_losses_by_hand(results, make):
     contest = only(
-        contests(results(grid(make, wgsef=[0.9, 0.8, 0.7], random=[0.5, 0.8, 0.6], l1_filter=[0.7, 0.5, 0.65])))
+        contests(results(make.grid(wgsef=[0.9, 0.8, 0.7], random=[0.5, 0.8, 0.6], l1_filter=[0.7, 0.5, 0.65])))
     )
     assert contest.contenders == ["l1_filter", "random", "wgsef"]
     # problems go by rising keep: wgsef 1, 1.5, 1; random 3, 1.5, 3; l1_filter 2, 3, 2
@@ -73,9 +61,9 @@ def test_the_ranks_of_a_problem_add_up(data):
 
 
 def test_a_failure_counts_as_last_and_skipped_as_absent(results, make):
-    rows = grid(make, wgsef=[0.9, 0.8], random=[0.1, 0.2])
+    rows = make.grid(wgsef=[0.9, 0.8], random=[0.1, 0.2])
     rows += [make.trial("l1_filter", 0.9, test_top1=0.95), make.trial("l1_filter", 0.8, status="failed", test_top1="")]
-    rows += [make.trial("magnitude", k, status="skipped", test_top1="") for k in KEEPS[:2]]
+    rows += [make.trial("magnitude", k, status="skipped", test_top1="") for k in make.KEEPS[:2]]
     contest = only(contests(results(rows)))
     assert contest.contenders == ["l1_filter", "random", "wgsef"]
     assert dict(contest.ranks) == {"wgsef": 1.5, "l1_filter": 2, "random": 2.5}
@@ -86,7 +74,7 @@ def test_a_failure_counts_as_last_and_skipped_as_absent(results, make):
 
 
 def test_a_seed_that_failed_is_left_out(results, make):
-    rows = grid(make, seeds=2, wgsef=[0.9, 0.8], random=[0.1, 0.2])
+    rows = make.grid(seeds=2, wgsef=[0.9, 0.8], random=[0.1, 0.2])
     rows += [make.trial("wgsef", 0.9, 2, status="failed", test_top1=""), make.trial("wgsef", 0.8, 2, test_top1=0.5)]
     contest = only(contests(results(rows)))
     assert not contest.failed.to_numpy().any()
@@ -95,15 +83,15 @@ def test_a_seed_that_failed_is_left_out(results, make):
 
 
 def test_a_contender_that_always_failed_is_last_everywhere(results, make):
-    rows = grid(make, wgsef=[0.9, 0.8], random=[0.1, 0.2])
-    rows += [make.trial("l1_filter", k, status="failed", test_top1="") for k in KEEPS[:2]]
+    rows = make.grid(wgsef=[0.9, 0.8], random=[0.1, 0.2])
+    rows += [make.trial("l1_filter", k, status="failed", test_top1="") for k in make.KEEPS[:2]]
     contest = only(contests(results(rows)))
     assert contest.ranks["l1_filter"] == 3
     assert contest.failed["l1_filter"].all()
 
 
 def test_a_problem_that_everybody_failed_is_none(results, make):
-    rows = grid(make, wgsef=[0.9, 0.8], random=[0.1, 0.2])
+    rows = make.grid(wgsef=[0.9, 0.8], random=[0.1, 0.2])
     rows += [make.trial(method, 0.5, status="failed", test_top1="") for method in ("wgsef", "random")]
     assert len(only(contests(results(rows))).scores) == 2
 
@@ -122,7 +110,7 @@ def test_a_pair_is_compared_over_common_seeds(results, make):
 
 
 def test_the_best_hyperparameters_on_validation_are_taken_problem_by_problem(results, make):
-    rows = grid(make, random=[0.1, 0.2])
+    rows = make.grid(random=[0.1, 0.2])
     for keep, better in ((0.9, 0.1), (0.8, 1.0)):
         for lam in (0.1, 1.0):
             cells = {"val_top1": 0.9 if lam == better else 0.8, "test_top1": 0.5 if lam == better else 0.99}
@@ -131,20 +119,20 @@ def test_the_best_hyperparameters_on_validation_are_taken_problem_by_problem(res
     contest = only(contests(found))
     assert list(contest.scores["wgsef"]) == [0.5, 0.5]
     assert chosen_by(found) == "of several hyperparameters the best on validation, per problem: wgsef"
-    assert chosen_by(results(grid(make, wgsef=[0.9, 0.8], random=[0.1, 0.2]))) == ""
+    assert chosen_by(results(make.grid(wgsef=[0.9, 0.8], random=[0.1, 0.2]))) == ""
 
 
 def test_hyperparameters_that_one_row_does_not_tell_are_values_of_their_own(results, make):
-    rows = grid(make, random=[0.1, 0.2])
-    for keep in KEEPS[:2]:
+    rows = make.grid(random=[0.1, 0.2])
+    for keep in make.KEEPS[:2]:
         rows.append(make.trial("wgsef", keep, hyperparameters="", val_top1=0.9, test_top1=0.7))
         rows.append(make.trial("wgsef", keep, hyperparameters='{"lam": 1}', val_top1=0.8, test_top1=0.6))
     assert list(only(contests(results(rows))).scores["wgsef"]) == [0.7, 0.7]
 
 
 def test_several_hyperparameters_without_validation_are_a_reason_to_skip(results, make):
-    rows = grid(make, random=[0.1, 0.2], wgsef=[0.5, 0.6])
-    rows += [make.trial("wgsef", k, hyperparameters='{"lam": 1}', test_top1=0.4) for k in KEEPS[:2]]
+    rows = make.grid(random=[0.1, 0.2], wgsef=[0.5, 0.6])
+    rows += [make.trial("wgsef", k, hyperparameters='{"lam": 1}', test_top1=0.4) for k in make.KEEPS[:2]]
     with pytest.raises(Skip, match="wgsef has several hyperparameters, and no val_top1"):
         contests(results(rows))
     columns = [column for column in make.COLUMNS if column != "val_top1"]
@@ -154,14 +142,14 @@ def test_several_hyperparameters_without_validation_are_a_reason_to_skip(results
 
 def test_without_the_column_of_hyperparameters_there_is_no_choice(results, make):
     columns = [column for column in make.COLUMNS if column not in ("hyperparameters", "start", "suite", "scope")]
-    found = results(grid(make, random=[0.1, 0.2], wgsef=[0.5, 0.6]), columns=columns)
+    found = results(make.grid(random=[0.1, 0.2], wgsef=[0.5, 0.6]), columns=columns)
     assert chosen_by(found) == ""
     assert only(contests(found)).contenders == ["random", "wgsef"]
 
 
 def test_several_starts_are_several_contenders(results, make):
-    rows = grid(make, random=[0.1, 0.2], wgsef=[0.5, 0.6])
-    rows += [make.trial("wgsef", k, start="scratch", test_top1=0.7) for k in KEEPS[:2]]
+    rows = make.grid(random=[0.1, 0.2], wgsef=[0.5, 0.6])
+    rows += [make.trial("wgsef", k, start="scratch", test_top1=0.7) for k in make.KEEPS[:2]]
     contest = only(contests(results(rows)))
     assert contest.contenders == ["random", "wgsef", "wgsef (from scratch)"]
     assert [method_of(name) for name in contest.contenders] == ["random", "wgsef", "wgsef"]
@@ -183,36 +171,36 @@ def test_several_starts_are_several_contenders(results, make):
     ],
 )
 def test_what_a_suite_fixes_makes_a_problem(results, make, cells):
-    rows = grid(make, random=[0.1, 0.2], wgsef=[0.5, 0.6])
+    rows = make.grid(random=[0.1, 0.2], wgsef=[0.5, 0.6])
     rows += [row | cells | {"trial": f"{row['trial']} again"} for row in rows]
     assert len(only(contests(results(rows))).scores) == 4
 
 
 def test_of_the_epochs_the_total_counts(results, make):
-    rows = [make.trial("wgsef", k, dense_epochs=0, sparsify_epochs=16) for k in KEEPS[:2]]
-    rows += [make.trial("random", k, dense_epochs=8, sparsify_epochs=0, finetune_epochs=11) for k in KEEPS[:2]]
+    rows = [make.trial("wgsef", k, dense_epochs=0, sparsify_epochs=16) for k in make.KEEPS[:2]]
+    rows += [make.trial("random", k, dense_epochs=8, sparsify_epochs=0, finetune_epochs=11) for k in make.KEEPS[:2]]
     assert len(only(contests(results(rows))).scores) == 2
-    longer = [make.trial("random", k, dense_epochs=9, sparsify_epochs=0, finetune_epochs=11) for k in KEEPS[:2]]
+    longer = [make.trial("random", k, dense_epochs=9, sparsify_epochs=0, finetune_epochs=11) for k in make.KEEPS[:2]]
     with pytest.raises(Skip, match="no two methods met in two problems or more"):
         contests(results(rows[:2] + longer))
 
 
 def test_a_contest_for_each_set_of_contenders_the_most_first(results, make):
-    rows = grid(make, wgsef=[0.5] * 9, random=[0.4] * 9, l1_filter=[0.3] * 2, magnitude=[0.2])
+    rows = make.grid(wgsef=[0.5] * 9, random=[0.4] * 9, l1_filter=[0.3] * 2, magnitude=[0.2])
     found = contests(results(rows))
     assert [(len(one.contenders), len(one.scores)) for one in found] == [(3, 2), (2, 9)]
     assert shown(found) == found
     assert [
-        len(one.scores) for one in shown(contests(results(grid(make, wgsef=[0.5] * 5, random=[0.4] * 5, a=[0.3] * 2))))
+        len(one.scores) for one in shown(contests(results(make.grid(wgsef=[0.5] * 5, random=[0.4] * 5, a=[0.3] * 2))))
     ] == [2]
 
 
 def test_too_few_meetings_are_a_reason_to_skip(results, make):
     for rows in (
-        [make.trial("dense"), *grid(make, wgsef=[0.5, 0.6])],
-        grid(make, wgsef=[0.5], random=[0.6]),
+        [make.trial("dense"), *make.grid(wgsef=[0.5, 0.6])],
+        make.grid(wgsef=[0.5], random=[0.6]),
         [make.trial("dense")],
-        [*grid(make, wgsef=[0.5, 0.6]), make.trial("random", 0.3), make.trial("random", 0.2)],
+        [*make.grid(wgsef=[0.5, 0.6]), make.trial("random", 0.3), make.trial("random", 0.2)],
     ):
         with pytest.raises(Skip, match="no two methods met in two problems or more"):
             contests(results(rows))
@@ -221,7 +209,7 @@ def test_too_few_meetings_are_a_reason_to_skip(results, make):
 
 
 def test_a_p_that_is_none_does_not_stop_the_others(results, make):
-    rows = grid(make, wgsef=[0.9, 0.8, 0.7], random=[0.8, 0.7, 0.6], l1_filter=[0.5, 0.45, 0.3])
+    rows = make.grid(wgsef=[0.9, 0.8, 0.7], random=[0.8, 0.7, 0.6], l1_filter=[0.5, 0.45, 0.3])
     duels = only(contests(results(rows))).duels()
     by_pair = {(duel.left, duel.right): duel for duel in duels}
     assert math.isnan(by_pair["wgsef", "random"].corrected)

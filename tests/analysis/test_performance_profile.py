@@ -13,17 +13,8 @@ from analysis.load import load
 from analysis.registry import Skip
 from analysis.style import KNOWN, LOOKS, PAPER, drawn
 
-KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 
-
-def grid(make, seeds=1, **accuracies):
-    """Rows of methods, each with its accuracies at the first of KEEPS."""
-    return [
-        make.trial(method, keep, seed, test_top1=value)
-        for method, values in accuracies.items()
-        for keep, value in zip(KEEPS, values, strict=False)
-        for seed in range(seeds)
-    ]
+HYPER = ("{}", '{"lam": 1}')
 
 
 @pytest.fixture
@@ -47,8 +38,8 @@ def steps(line):
 
 
 def test_a_profile_by_hand(draw, make):
-    rows = grid(
-        make, seeds=2, wgsef=[0.9, 0.8, 0.7, 0.6], random=[0.5, 0.85, 0.6, 0.6], l1_filter=[0.88, 0.83, 0.5, 0.4]
+    rows = make.grid(
+        seeds=2, wgsef=[0.9, 0.8, 0.7, 0.6], random=[0.5, 0.85, 0.6, 0.6], l1_filter=[0.88, 0.83, 0.5, 0.4]
     )
     figure = draw(rows)
     (axes,) = figure.axes
@@ -67,10 +58,10 @@ def test_a_profile_by_hand(draw, make):
 
 
 def test_marks_stand_where_a_line_rises(draw, make):
-    (axes,) = draw(grid(make, wgsef=[0.9, 0.8, 0.7], random=[0.5, 0.85, 0.6])).axes
+    (axes,) = draw(make.grid(wgsef=[0.9, 0.8, 0.7], random=[0.5, 0.85, 0.6])).axes
     for line in lines(axes).values():
         assert len(line.get_markevery()) == len(set(line.get_ydata()) - {0})
-    rows = grid(make, wgsef=[0.9] * 10, random=[0.1 + i / 50 for i in range(10)])
+    rows = make.grid(wgsef=[0.9] * 10, random=[0.1 + i / 50 for i in range(10)])
     marks = lines(draw(rows).axes[0])["random"].get_markevery()
     assert len(marks) == MARKS
     assert marks[0] == 1
@@ -78,7 +69,7 @@ def test_marks_stand_where_a_line_rises(draw, make):
 
 
 def test_lines_that_coincide_are_set_apart_by_little(draw, make):
-    rows = grid(make, **{name: [0.5, 0.6] for name in ("wgsef", "random", "l1_filter", *(f"m{i}" for i in range(17)))})
+    rows = make.grid(**{name: [0.5, 0.6] for name in ("wgsef", "random", "l1_filter", *(f"m{i}" for i in range(17)))})
     figure = draw(rows)
     (axes,) = figure.axes
     figure.canvas.draw()
@@ -88,9 +79,9 @@ def test_lines_that_coincide_are_set_apart_by_little(draw, make):
 
 
 def test_what_failed_never_arrives(draw, make):
-    rows = grid(make, wgsef=[0.9, 0.8], random=[0.5, 0.7])
+    rows = make.grid(wgsef=[0.9, 0.8], random=[0.5, 0.7])
     rows += [make.trial("l1_filter", 0.9, test_top1=0.89), make.trial("l1_filter", 0.8, status="failed", test_top1="")]
-    rows += [make.trial("magnitude", keep, status="failed", test_top1="") for keep in KEEPS[:2]]
+    rows += [make.trial("magnitude", keep, status="failed", test_top1="") for keep in make.KEEPS[:2]]
     figure = draw(rows)
     found = lines(figure.axes[0])
     assert found["l1_filter"].get_ydata()[-1] == 50
@@ -100,8 +91,8 @@ def test_what_failed_never_arrives(draw, make):
 
 
 def test_a_start_of_its_own_has_a_line_of_its_own(draw, make):
-    rows = grid(make, wgsef=[0.9, 0.8], random=[0.5, 0.7])
-    rows += [make.trial("wgsef", keep, start="scratch", test_top1=0.6) for keep in KEEPS[:2]]
+    rows = make.grid(wgsef=[0.9, 0.8], random=[0.5, 0.7])
+    rows += [make.trial("wgsef", keep, start="scratch", test_top1=0.6) for keep in make.KEEPS[:2]]
     found = lines(draw(rows).axes[0])
     one, other = found["wgsef"], found["wgsef (from scratch)"]
     assert to_rgba(one.get_color()) == to_rgba(other.get_color()) == to_rgba(KNOWN["wgsef"].colour)
@@ -111,26 +102,28 @@ def test_a_start_of_its_own_has_a_line_of_its_own(draw, make):
 
 
 def test_a_contest_with_many_more_problems_is_a_second_panel(draw, make):
-    rows = grid(make, wgsef=[0.5] * 9, random=[0.4] * 9, l1_filter=[0.3] * 2)
+    rows = make.grid(wgsef=[0.5] * 9, random=[0.4] * 9, l1_filter=[0.3] * 2)
     figure = draw(rows)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["3 methods, 2 problems", "2 methods, 9 problems"]
     assert [len(lines(axes)) for axes in figure.axes] == [3, 2]
     assert "2 problems of 1 setting, mean of 1 seed\n9 problems" in figure.get_suptitle()
-    (axes,) = draw(grid(make, wgsef=[0.5] * 5, random=[0.4] * 5, l1_filter=[0.3] * 2)).axes
+    (axes,) = draw(make.grid(wgsef=[0.5] * 5, random=[0.4] * 5, l1_filter=[0.3] * 2)).axes
     assert axes.get_title(loc="left") == ""
 
 
 def test_the_choice_of_hyperparameters_is_said(draw, make):
-    rows = grid(make, random=[0.5, 0.7])
-    rows += [make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in KEEPS[:2] for h in ("{}", '{"lam": 1}')]
+    rows = make.grid(random=[0.5, 0.7])
+    rows += [
+        make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in make.KEEPS[:2] for h in ("{}", '{"lam": 1}')
+    ]
     assert "of several hyperparameters the best on" in draw(rows).get_suptitle()
 
 
 @pytest.mark.parametrize("style", LOOKS)
 def test_nothing_overlaps(draw, make, style):
     names = ["wgsef", "random", *(f"a_method_with_a_very_long_name_{i}" for i in range(6))]
-    rows = grid(make, **{name: [0.5 + i / 50, 0.6 - i / 50] for i, name in enumerate(names)})
-    rows += grid(make, wgsef=[0.5] * 9, random=[0.4] * 9)[2:9] + grid(make, random=[0.4] * 9)[2:]
+    rows = make.grid(**{name: [0.5 + i / 50, 0.6 - i / 50] for i, name in enumerate(names)})
+    rows += make.grid(wgsef=[0.5] * 9, random=[0.4] * 9)[2:9] + make.grid(random=[0.4] * 9)[2:]
     figure = draw(rows, style)
     figure.canvas.draw()
     boxes = [axes.get_tightbbox() for axes in figure.axes]
@@ -147,7 +140,7 @@ def test_missing_columns_and_dense_alone(draw, make):
     with pytest.raises(Skip, match="no two methods met"):
         draw([make.trial("dense")])
     columns = [column for column in make.COLUMNS if column not in ("hyperparameters", "start", "scope", "val_top1")]
-    assert lines(draw(grid(make, wgsef=[0.5, 0.6], random=[0.4, 0.3]), columns=columns).axes[0])
+    assert lines(draw(make.grid(wgsef=[0.5, 0.6], random=[0.4, 0.3]), columns=columns).axes[0])
 
 
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.integers(0, 50))] * 3), min_size=2, max_size=9))

@@ -9,17 +9,8 @@ from analysis.significance import holm, paired
 from analysis.table import NOTHING, comma_separated, latex, markdown
 from analysis.tables.ranks import MOST, p_cell, ranks
 
-KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 
-
-def grid(make, seeds=1, **accuracies):
-    """Rows of methods, each with its accuracies at the first of KEEPS."""
-    return [
-        make.trial(method, keep, seed, test_top1=value)
-        for method, values in accuracies.items()
-        for keep, value in zip(KEEPS, values, strict=False)
-        for seed in range(seeds)
-    ]
+HYPER = ("{}", '{"lam": 1}')
 
 
 @pytest.fixture
@@ -38,7 +29,7 @@ def words(rows):
 
 def test_a_block_by_hand(table, make):
     wgsef, random, l1_filter = [0.9, 0.8, 0.7, 0.62], [0.5, 0.8, 0.6, 0.5], [0.88, 0.7, 0.69, 0.6]
-    found = table(grid(make, seeds=3, wgsef=wgsef, random=random, l1_filter=l1_filter))
+    found = table(make.grid(seeds=3, wgsef=wgsef, random=random, l1_filter=l1_filter))
     assert found.headings == ["problems", "method", "mean rank", "wins", "top-1 (%)", "loss", "from", "to", "Holm p"]
     tests = [paired(pd.Series(wgsef), pd.Series(other)).p for other in (l1_filter, random)]
     p = [f"{value:.3f}" for value in holm(tests)]
@@ -56,7 +47,7 @@ def test_a_block_by_hand(table, make):
 
 def test_six_problems_have_an_interval_and_a_test_by_ranks(table, make):
     wgsef = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
-    found = table(grid(make, wgsef=wgsef, random=[v - 0.01 - i / 100 for i, v in enumerate(wgsef)]))
+    found = table(make.grid(wgsef=wgsef, random=[v - 0.01 - i / 100 for i, v in enumerate(wgsef)]))
     first, second = found.rows
     assert [cell.text for cell in first[5:]] == ["0.00", "0.00", "0.00", NOTHING]
     assert second[5].text == "3.50"
@@ -67,8 +58,8 @@ def test_six_problems_have_an_interval_and_a_test_by_ranks(table, make):
 
 
 def test_a_failure_is_last_wins_nothing_and_is_said(table, make):
-    rows = grid(make, wgsef=[0.9, 0.8], random=[0.0, 0.2])
-    rows += [make.trial("l1_filter", keep, status="failed", test_top1="") for keep in KEEPS[:2]]
+    rows = make.grid(wgsef=[0.9, 0.8], random=[0.0, 0.2])
+    rows += [make.trial("l1_filter", keep, status="failed", test_top1="") for keep in make.KEEPS[:2]]
     found = table(rows)
     assert words(found.rows)[2][1:6] == ["l1_filter", "2.75", "0", "0.00", "85.00"]
     assert "2 scores of 0: every seed failed" in found.caption
@@ -76,7 +67,7 @@ def test_a_failure_is_last_wins_nothing_and_is_said(table, make):
 
 
 def test_contests_are_blocks_the_most_contenders_first(table, make):
-    found = table(grid(make, wgsef=[0.5] * 4, random=[0.4] * 4, l1_filter=[0.3] * 2))
+    found = table(make.grid(wgsef=[0.5] * 4, random=[0.4] * 4, l1_filter=[0.3] * 2))
     assert [(len(block), block[0][0]) for block in found.blocks] == [(3, "2"), (2, "4")]
     assert "3 methods on 2 problems of 1 setting, mean of 1 seed" in found.caption
     assert "; 2 methods on 4 problems of 1 setting, mean of 1 seed." in found.caption
@@ -96,13 +87,15 @@ def test_very_many_contests_are_cut_and_counted(table, make):
 
 
 def test_the_choice_of_hyperparameters_is_said(table, make):
-    rows = grid(make, random=[0.5, 0.7])
-    rows += [make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in KEEPS[:2] for h in ("{}", '{"lam": 1}')]
+    rows = make.grid(random=[0.5, 0.7])
+    rows += [
+        make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in make.KEEPS[:2] for h in ("{}", '{"lam": 1}')
+    ]
     assert table(rows).caption.endswith("Of several hyperparameters the best on validation, per problem: wgsef.")
 
 
 def test_it_can_be_written_in_every_form(table, make):
-    found = table(grid(make, wgsef=[0.5] * 7, random=[0.4 - i / 50 for i in range(7)]))
+    found = table(make.grid(wgsef=[0.5] * 7, random=[0.4 - i / 50 for i in range(7)]))
     for text in (markdown(found), latex(found, "ranks"), comma_separated(found)):
         assert "wgsef" in text
     assert comma_separated(found).splitlines()[1].startswith("7,wgsef,1,7,50,0,0,0,")
@@ -117,4 +110,4 @@ def test_dense_alone_and_missing_columns(table, make):
     with pytest.raises(Skip, match="no two methods met"):
         table([make.trial("dense")])
     columns = [column for column in make.COLUMNS if column not in ("hyperparameters", "start", "scope", "suite")]
-    assert len(table(grid(make, wgsef=[0.5, 0.6], random=[0.4, 0.3]), columns=columns).rows) == 2
+    assert len(table(make.grid(wgsef=[0.5, 0.6], random=[0.4, 0.3]), columns=columns).rows) == 2

@@ -11,7 +11,6 @@ def test_the_tools_are_found():
 
 
 def test_the_columns_are_those_of_the_design(make):
-    assert make.COLUMNS == COLUMNS
     assert make.EPOCHS == EPOCH_COLUMNS
     assert set(TRIALS) <= set(COLUMNS)
     assert set(EPOCHS) <= set(EPOCH_COLUMNS)
