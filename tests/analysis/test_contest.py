@@ -46,7 +46,7 @@ def test_seeds_are_averaged_and_rounding_makes_no_rank(results, make):
     assert contest.said.endswith("mean of 3 seeds")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_the_ranks_of_a_problem_add_up(data):
     k, n = data.draw(st.integers(2, 8)), data.draw(st.integers(2, 6))

@@ -13,7 +13,6 @@ from analysis.load import load
 from analysis.registry import Skip
 from analysis.style import KNOWN, LOOKS, PAPER, drawn
 
-
 HYPER = ("{}", '{"lam": 1}')
 
 

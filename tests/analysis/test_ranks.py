@@ -9,7 +9,6 @@ from analysis.significance import holm, paired
 from analysis.table import NOTHING, comma_separated, latex, markdown
 from analysis.tables.ranks import MOST, p_cell, ranks
 
-
 HYPER = ("{}", '{"lam": 1}')
 
 

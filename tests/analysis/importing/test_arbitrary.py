@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.importing import bring_in
@@ -62,7 +62,6 @@ def outcome(tool, path):
     assert set(trials["status"]) <= {"done", "failed"}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_as_a_log(content):
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +70,6 @@ def test_any_bytes_as_a_log(content):
         outcome("torch-pruning", path)
 
 
-@settings(deadline=None)
 @given(CHANGES)
 def test_any_change_of_a_log(changes):
     messages = list(RUN)
@@ -84,7 +82,6 @@ def test_any_change_of_a_log(changes):
         outcome("torch-pruning", path)
 
 
-@settings(deadline=None)
 @given(st.booleans(), changed(PARAMS), changed(METRICS) | JSON, st.integers(0, 4), st.integers(0, 2), CELL)
 def test_any_change_of_an_experiment(old, params, metrics, row, column, cell):
     lines = [list(line) for line in CELLS]

@@ -56,7 +56,7 @@ def test_a_convolution_computes_the_same(prune, grouping, window, bias):
             assert off(replacement.dense()(images), expected) <= CLOSE
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**31),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),

@@ -1,4 +1,4 @@
-"""What the tests of the mathematics share."""
+"""What all tests share."""
 
 from hypothesis import settings
 
