@@ -200,9 +200,17 @@ def _trials(folder: Path) -> pd.DataFrame:
 
 
 def _concatenated(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all parts, with the columns of any, in the order of the first that has them."""
+    """Return the rows of all parts, with the columns of any, in the order of the first that has them.
+
+    What a part has no column for is missing as an empty cell is: None among words, NaN among numbers.
+    """
     filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.concat(parts) if parts else pd.DataFrame()
+    if not filled:
+        return parts[0] if parts else pd.DataFrame()
+    words = {name: None for part in filled for name in part if part[name].dtype == object}
+    whole = [part.assign(**{name: None for name in words if name not in part}) for part in filled]
+    together = pd.concat(whole, ignore_index=True)
+    return together[list(dict.fromkeys(name for part in filled for name in part))]
 
 
 def read_csv(path: Path, kinds: dict[str, Kind], required: tuple[str, ...]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.load import load
+from analysis.schema import REQUIRED
 
 
 def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
@@ -57,6 +58,14 @@ def test_several_folders_are_drawn_together(make, tmp_path, capsys):
     assert main([str(a), str(b), "--only", "accuracy", "--output", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out" / "tables").glob("*.md"))) == 2
     assert sorted(path.name for path in a.iterdir()) == ["trials.csv"]
+
+
+def test_a_folder_with_few_columns_joins_one_with_all(make, tmp_path):
+    a = make.write(tmp_path / "a", make.suite())
+    b = make.write(tmp_path / "b", make.suite(seeds=1, suite="b"), columns=REQUIRED)
+    for folders in ((a, b), (b, a)):
+        assert main([*map(str, folders), "--output", str(tmp_path / "out"), "--format", "svg"]) == 0
+    assert len(list((tmp_path / "out" / "figures").glob("*.svg"))) > 5
 
 
 def test_files_of_an_earlier_run_are_named_and_stay(folder, make, capsys):

@@ -67,6 +67,7 @@ def test_folders_of_different_columns_are_read_together(put, make):
     trials = load(a, b).trials.set_index("trial")
     assert trials["compression"]["x"] == 2
     assert trials["compression"].isna()["y"]
+    assert trials["device"]["y"] is None
     assert load(a, b).lacks(("compression",)) is None
 
 
