@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from analysis.output import known
 from methods import Budget
 from runners.architectures import ARCHITECTURES
 from runners.compaction import difference, realise
@@ -54,3 +55,9 @@ def test_the_links_of_the_documents_are_there():
     for document in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\[[^\]\"]+\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             assert target.startswith("https://") or (document.parent / target).exists(), (document.name, target)
+
+
+def test_every_figure_and_table_is_in_the_document_with_its_line():
+    text = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    assert rows == {name: entry.description.rstrip(".") for name, entry in known().items()}
