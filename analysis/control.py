@@ -10,6 +10,14 @@ SAME = ("seed", "train_images", "protocol", "device", "threads")
 PHASES = ("dense_epochs", "sparsify_epochs", "finetune_epochs")
 
 
+def with_controls(setting: Setting, trials: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Return the trials in parts that share their dense controls, each with these: see `controls`."""
+    alike = trials.assign(epochs=_epochs(trials))
+    columns = [column for column in (*SAME, "epochs") if column in alike]
+    parts = [trials.loc[rows.index] for _, rows in alike.groupby(columns, dropna=False, sort=True)]
+    return [(part, controls(setting, part.iloc[0])) for part in parts]
+
+
 def controls(setting: Setting, trial: pd.Series) -> pd.DataFrame:
     """Return the dense controls that agree with a trial in seed, data, protocol and machine, as far as columns tell.
 

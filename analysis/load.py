@@ -207,8 +207,8 @@ def _concatenated(parts: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [part for part in parts if len(part)]
     if not filled:
         return parts[0] if parts else pd.DataFrame()
-    words = {name: None for part in filled for name in part if part[name].dtype == object}
-    whole = [part.assign(**{name: None for name in words if name not in part}) for part in filled]
+    words = {str(name) for part in filled for name in part if part[name].dtype == object}
+    whole = [part.assign(**dict.fromkeys(words - set(part))) for part in filled]
     together = pd.concat(whole, ignore_index=True)
     return together[list(dict.fromkeys(name for part in filled for name in part))]
 

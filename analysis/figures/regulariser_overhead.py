@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.control import controls
+from analysis.control import with_controls
 from analysis.load import Setting
 from analysis.plotting import Panel, panel, panel_styles
 from analysis.registry import Skip, entry
@@ -79,23 +79,22 @@ def _ratios(setting: Setting) -> tuple[pd.DataFrame, pd.Series]:
     epochs = epochs[epochs["seconds"] > 0]
     trained = epochs[epochs["phase"] == SPARSIFY].groupby("trial")["seconds"].median()
     trials = setting.pruned[setting.pruned["trial"].isin(trained.index)]
-    found, used = {}, []
-    for index, trial in trials.iterrows():
-        ordinary = _ordinary(setting, epochs, trial)
+    found, used = [trials.iloc[:0].assign(ratio=0.0)], [epochs["seconds"].iloc[:0]]
+    for part, dense in with_controls(setting, trials):
+        ordinary = _ordinary(setting, epochs, dense, part["seed"].iloc[0])
         if len(ordinary):
             used.append(ordinary)
-            found[index] = float(trained[trial["trial"]] / ordinary.median())
-    rows = trials.loc[list(found)].assign(ratio=pd.Series(found, dtype="float64"))
-    seconds = pd.concat(used) if used else pd.Series(dtype="float64")
-    return rows, seconds[~seconds.index.duplicated()]
+            found.append(part.assign(ratio=part["trial"].map(trained) / ordinary.median()))
+    seconds = pd.concat(used)
+    return pd.concat(found).sort_index(), seconds[~seconds.index.duplicated()]
 
 
-def _ordinary(setting: Setting, epochs: pd.DataFrame, trial: pd.Series) -> pd.Series:
-    """Return the seconds of the ordinary epochs that a trial is compared with, none where there are none."""
-    seconds = epochs[epochs["trial"].isin(controls(setting, trial)["trial"])]["seconds"]
+def _ordinary(setting: Setting, epochs: pd.DataFrame, dense: pd.DataFrame, seed: float) -> pd.Series:
+    """Return the seconds of the ordinary epochs of a seed: those of its dense controls; none where there are none."""
+    seconds = epochs[epochs["trial"].isin(dense["trial"])]["seconds"]
     if len(seconds):
         return seconds
-    others = setting.trials[setting.trials["seed"] == trial["seed"]]
+    others = setting.trials[setting.trials["seed"] == seed]
     shared = epochs[(epochs["phase"] == DENSE) & epochs["trial"].isin(others["trial"])]
     return shared.drop_duplicates([column for column in ("epoch", "seconds") if column in shared])["seconds"]
 

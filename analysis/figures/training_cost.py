@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.control import controls
+from analysis.control import with_controls
 from analysis.load import Setting
 from analysis.multiples import Cell, multiples
 from analysis.plotting import Curve, Panel, panel_styles, percent_bars, seeds, usual_subject
@@ -69,8 +69,8 @@ def _with_cost(setting: Setting) -> tuple[pd.DataFrame, bool]:
     timed = setting.pruned.dropna(subset=["train_seconds"])
     if timed.empty:
         raise Skip(f"no pruned trial of {setting.title} has train_seconds")
-    dense = [controls(setting, trial)["train_seconds"].mean() for _, trial in timed.iterrows()]
-    rows = timed.assign(cost=timed["train_seconds"] / pd.Series(dense, index=timed.index, dtype="float64"))
+    parts = [rows["train_seconds"] / dense["train_seconds"].mean() for rows, dense in with_controls(setting, timed)]
+    rows = timed.assign(cost=pd.concat(parts))
     relative = rows[rows["cost"].notna() & (rows["cost"] < float("inf"))]
     return (relative, True) if len(relative) else (timed.assign(cost=timed["train_seconds"]), False)
 
@@ -133,7 +133,7 @@ def _draw(plot: Panel, axes: Axes, series: Series, names: dict[tuple[str, str], 
 
 def _draw_dense(plot: Panel, axes: Axes, setting: Setting, cell: Cell) -> None:
     """Draw the dense controls of these trials: their time is 1 by definition, their accuracy that after all epochs."""
-    ids = {str(one) for _, trial in cell.rows.iterrows() for one in controls(setting, trial)["trial"]}
+    ids = {str(one) for _, dense in with_controls(setting, cell.rows) for one in dense["trial"]}
     points = by(setting.dense[setting.dense["trial"].isin(ids)].assign(cost=1.0), "cost", ["test_top1"])
     _bars(axes, points, DENSE_COLOUR)
     mark: dict[str, Any] = {"color": DENSE_COLOUR, "marker": "*", "linestyle": "", "markersize": pt(SIZE + 1.6)}
