@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -100,6 +101,7 @@ class House:
             cwd=self.root,
             env=self.environment | more,
             start_new_session=True,
+            preexec_fn=_hear_hangups,
         )
 
     def run(self, script: str, *args: str, **more: str) -> tuple[int, str, str]:
@@ -119,6 +121,11 @@ class House:
         while not (self.fake / file).exists():
             assert time.monotonic() < deadline, f"{file} never came"
             time.sleep(0.02)
+
+
+def _hear_hangups() -> None:
+    """Undo nohup, under which these tests may run: what ignores a signal hands that on, and no trap of bash helps."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def assert_failed(result: tuple[int, str, str], *words: str) -> None:
