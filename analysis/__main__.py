@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,9 +15,10 @@ from analysis import report
 from analysis.comparison import compare
 from analysis.comparison import report as in_words
 from analysis.exhibit import Exhibit
-from analysis.importing import IMPORTERS, bring_in
+from analysis.importing import IMPORTERS, Importer, bring_in
 from analysis.load import Results, load
 from analysis.output import FORMATS, Job, known, make, stale
+from analysis.registry import Entry
 from analysis.schema import InputError
 from analysis.series import repeated
 from analysis.style import LOOKS
@@ -55,7 +56,7 @@ def _draw(arguments: Sequence[str]) -> int:
         prog="python -m analysis",
         description="Draw the figures and write the tables and report.html of RESULTS_DIR/trials.csv; of several "
         "folders together. Or: python -m analysis compare A B; python -m analysis import TOOL LOG ...",
-        epilog="\n".join(["figures and tables:", *(f"  {e.name:22}{e.description}" for e in entries.values())]),
+        epilog=_listed("figures and tables", entries),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("results", metavar="RESULTS_DIR", type=Path, nargs="+", help="such as results/quick")
@@ -90,7 +91,7 @@ def _import(arguments: Sequence[str]) -> int:
     parser = _Parser(
         prog="python -m analysis import",
         description="Bring the logs of another tool into klevel's columns: a results folder like any other.",
-        epilog="\n".join(["tools:", *(f"  {one.name:16}{one.description}" for one in IMPORTERS.values())]),
+        epilog=_listed("tools", IMPORTERS),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("tool", metavar="TOOL", help=", ".join(IMPORTERS))
@@ -103,6 +104,12 @@ def _import(arguments: Sequence[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"compare": _compare, "import": _import}
+
+
+def _listed(heading: str, entries: Mapping[str, Entry] | Mapping[str, Importer]) -> str:
+    """Return names with their lines, for the end of a help text."""
+    width = 2 + max(map(len, entries))
+    return "\n".join([f"{heading}:", *(f"  {name:{width}}{one.description}" for name, one in entries.items())])
 
 
 def _one_of(option: str, given: Iterable[str], names: Iterable[str]) -> None:

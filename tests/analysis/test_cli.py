@@ -5,7 +5,9 @@ import sys
 import pytest
 
 from analysis.__main__ import main
+from analysis.importing import IMPORTERS
 from analysis.load import load
+from analysis.output import known
 from analysis.schema import REQUIRED
 
 
@@ -311,3 +313,13 @@ def test_an_imported_log_joins_the_figures(make, tmp_path, capsys):
     assert main([*together, "--only", "results", "accuracy_vs_mac_speedup"]) == 0
     assert re.search(r"torch_pruning:l1 [^|]*\|   1 \|\s+85.00 ", capsys.readouterr().out)
     assert list((tmp_path / "both" / "figures").glob("accuracy_vs_mac_speedup.resnet56.cifar10*.png"))
+
+
+@pytest.mark.parametrize(("arguments", "lines"), [([], known()), (["import"], IMPORTERS)])
+def test_help_lists_every_name_with_its_line(arguments, lines, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--help"])
+    assert end.value.code == 0
+    output = capsys.readouterr().out
+    for name, one in lines.items():
+        assert re.search(rf"^  {re.escape(name)} +{re.escape(one.description)}$", output, re.MULTILINE)
