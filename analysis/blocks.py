@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.load import Setting
 from analysis.series import LINE, series_within
+from analysis.statistics import seeds_between
 
 COLUMNS = {"grouping": "grouping", "scope": "scope", "sparsify_epochs": "epochs", "start": "start"}
 ALIKE = {"grouping": "{} groups", "scope": "{} scope", "sparsify_epochs": "{:g} sparsify epochs", "start": "from {}"}
@@ -58,7 +59,7 @@ def seeds_said(rows: pd.DataFrame) -> str:
     columns = [column for column in [*LINE, "keep"] if column in rows]
     counts = rows.groupby(columns, dropna=False)["seed"].nunique()
     low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
-    return f"{low} seed{'s'[: low != 1]}" if low == high else f"{low} to {high} seeds"
+    return seeds_between(low, high)
 
 
 def caption(setting: Setting, found: Experiments, *lines: str) -> str:

@@ -1,13 +1,17 @@
-"""Which series a crowded panel shows: every method, and of its hyperparameters the best on validation."""
+"""The best on validation, of series and of hyperparameters; which series a crowded panel shows."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+import pandas as pd
+
 from analysis.registry import Skip
 from analysis.series import Series
 from analysis.strength import strength
 
+TOO_MANY = "too many series of {} for one panel"
+DIGITS = 12
 MOST = 6  # lines in a panel, before the hyperparameters of a method are reduced to the best
 
 
@@ -22,7 +26,7 @@ def few(series: list[Series]) -> list[Series]:
             rivals: dict[tuple[str, bool], list[Series]] = defaultdict(list)
             for one in series:
                 rivals[one.method, kinds_apart and _fixed(one)].append(one)
-            best = [_best(group) for group in rivals.values()]
+            best = [best_series(group, TOO_MANY) for group in rivals.values()]
             series = [one for one in series if any(one is other for other in best)]
     return series
 
@@ -38,12 +42,38 @@ def numbered(everything: list[Series], drawn: set[str]) -> dict[str, int]:
     return numbers
 
 
-def _best(rivals: list[Series]) -> Series:
+def best_series(rivals: list[Series], why: str) -> Series:
+    """Return the series with the highest mean validation top-1. Raises Skip where that does not tell.
+
+    why: what makes a choice necessary, such as `{} has several experiments`, with a place for the method.
+    """
     if len(rivals) == 1:
         return rivals[0]
-    if any("val_top1" not in one.rows or one.rows["val_top1"].isna().all() for one in rivals):
-        raise Skip(f"too many series of {rivals[0].method} for one panel, and no val_top1 tells which is the best")
-    return max(rivals, key=lambda one: float(one.rows["val_top1"].mean()))
+    for one in rivals:
+        _check(one.rows, why)
+    return max(rivals, key=lambda one: _validation(one.rows))
+
+
+def best_hyperparameters(rows: pd.DataFrame, why: str) -> pd.DataFrame:
+    """Return those of the trials of one method whose hyperparameters have the highest mean validation top-1.
+
+    Of equals they are the first in the alphabet. Raises Skip where validation does not tell; see `best_series`.
+    """
+    if "hyperparameters" not in rows or rows["hyperparameters"].nunique(dropna=False) < 2:
+        return rows
+    _check(rows, why)
+    parts = [part for _, part in rows.groupby("hyperparameters", dropna=False, sort=True)]
+    told = [part for part in parts if part["val_top1"].notna().any()]
+    return max(told, key=lambda part: round(_validation(part), DIGITS))  # sums in another order are no difference
+
+
+def _check(rows: pd.DataFrame, why: str) -> None:
+    if "val_top1" not in rows or rows["val_top1"].isna().all():
+        raise Skip(f"{why.format(rows['method'].iloc[0])}, and no val_top1 tells which is the best")
+
+
+def _validation(rows: pd.DataFrame) -> float:
+    return float(rows["val_top1"].mean())
 
 
 def _fixed(series: Series) -> bool:

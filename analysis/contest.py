@@ -9,15 +9,16 @@ from itertools import combinations
 
 import pandas as pd
 
+from analysis.choice import best_hyperparameters
 from analysis.load import DENSE, Results
 from analysis.registry import Skip
+from analysis.series import PHASES, total_epochs
 from analysis.significance import Paired, holm, paired
-from analysis.statistics import by_seed
+from analysis.statistics import by_seed, seeds_between
 
 # What makes a problem, as far as the columns are there: all that a suite fixes but the method with its hyperparameters,
 # and the seed. Of the epochs only the total counts: how it is cut into phases is the method's.
 PROBLEM = ("architecture", "dataset", "grouping", "scope", "keep", "train_images", "suite", "protocol", "epochs")
-PHASES = ["dense_epochs", "sparsify_epochs", "finetune_epochs"]
 WORST = 0.0  # the accuracy that counts where every seed failed
 SCRATCH = " (from scratch)"
 TIMES_MORE = 3  # problems than the first contest has, for a second one to be shown beside it
@@ -100,11 +101,10 @@ class Contest:
         """How many problems, settings, seeds and failures there are, in words."""
         n, counts = len(self.scores), self.rows.dropna(subset=["seed"]).groupby(["problem", "contender"]).size()
         low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
-        seeds = f"{low} seed{'s'[: low != 1]}" if low == high else f"{low} to {high} seeds"
         failed = int(self.rows["seed"].isna().sum())
         lost = f"; {failed} score{'s'[: failed != 1]} of 0: every seed failed" if failed else ""
         settings = self.rows["setting"].nunique()
-        return f"{n} problems of {settings} setting{'s'[: settings != 1]}, mean of {seeds}{lost}"
+        return f"{n} problems of {settings} setting{'s'[: settings != 1]}, mean of {seeds_between(low, high)}{lost}"
 
 
 def contests(results: Results) -> list[Contest]:
@@ -175,7 +175,7 @@ def _tried(results: Results) -> pd.DataFrame:
 def _pruned(results: Results) -> pd.DataFrame:
     """Return the trials of the pruning methods that were tried, with the columns epochs and contender."""
     trials = results.trials[(results.trials["method"] != DENSE) & (results.trials["status"] != "skipped")]
-    epochs = trials[[phase for phase in PHASES if phase in trials]].sum(axis=1)
+    epochs = total_epochs(trials.fillna(dict.fromkeys(PHASES, 0)))  # what a row does not tell it had none of
     return trials.assign(epochs=epochs, contender=_contenders(trials))
 
 
@@ -200,9 +200,4 @@ def _best(rows: pd.DataFrame) -> pd.DataFrame:
     done = rows[rows["status"] == "done"]
     if done.empty:
         return pd.DataFrame({"seed": [float("nan")], "test_top1": [WORST]})
-    if "hyperparameters" in done and done["hyperparameters"].nunique(dropna=False) > 1:
-        by_values = done.groupby("hyperparameters", dropna=False)
-        if "val_top1" not in done or done["val_top1"].isna().all():
-            raise Skip(f"{done['method'].iloc[0]} has several hyperparameters, and no val_top1 tells which is the best")
-        done = by_values.get_group(by_values["val_top1"].mean().idxmax())
-    return by_seed(done).reset_index()
+    return by_seed(best_hyperparameters(done, "{} has several hyperparameters")).reset_index()

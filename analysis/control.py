@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.load import Setting
+from analysis.series import PHASES, total_epochs
 
 SAME = ("seed", "train_images", "protocol", "device", "threads")
-PHASES = ("dense_epochs", "sparsify_epochs", "finetune_epochs")
 
 
 def with_controls(setting: Setting, trials: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Return the trials in parts that share their dense controls, each with these: see `controls`."""
-    alike = trials.assign(epochs=_epochs(trials))
+    alike = trials.assign(epochs=total_epochs(trials))
     columns = [column for column in (*SAME, "epochs") if column in alike]
     parts = [trials.loc[rows.index] for _, rows in alike.groupby(columns, dropna=False, sort=True)]
     return [(part, controls(setting, part.iloc[0])) for part in parts]
@@ -28,9 +28,5 @@ def controls(setting: Setting, trial: pd.Series) -> pd.DataFrame:
         if column in dense:
             value = trial[column]
             dense = dense[dense[column].isna() if pd.isna(value) else dense[column] == value]
-    as_long = dense[_epochs(dense) == float(sum(trial[phase] for phase in PHASES if phase in trial))]
+    as_long = dense[total_epochs(dense) == float(sum(trial[phase] for phase in PHASES if phase in trial))]
     return as_long if len(as_long) else dense
-
-
-def _epochs(rows: pd.DataFrame) -> pd.Series:
-    return rows[[phase for phase in PHASES if phase in rows]].sum(axis=1, skipna=False)

@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.contest import PHASES
 from analysis.load import Setting
-from analysis.series import TIMING, Series, majority, pruned_series, series_within
+from analysis.series import PHASES, TIMING, Series, held, majority, pruned_series, series_within, total_epochs
 from analysis.tuning import tuned, tuning_said
 
 MOST = 7  # series in a panel, before the experiments get panels of their own and hyperparameters are reduced
@@ -57,7 +56,7 @@ def experiments(setting: Setting, timing: bool = False) -> Experiments:
     apart = [column for column in (*APART, *TIMING * timing) if column in rows]
     keys = [part for _, part in rows.groupby(apart, dropna=False, sort=True)] if apart else [rows]
     everything = series_within(rows, apart)
-    crowded = any(len(_here(everything, part)) > MOST for part in keys)
+    crowded = any(len(held(everything, part)) > MOST for part in keys)
     reduced = crowded and _several_hyperparameters(rows)
     if reduced:
         rows = tuned(rows, apart)
@@ -72,7 +71,7 @@ def experiments(setting: Setting, timing: bool = False) -> Experiments:
 def _experiment(setting: Setting, rows: pd.DataFrame, everything: list[Series], varying: list[str]) -> Experiment:
     title = ", ".join(_say(column, rows.iloc[0][column]) for column in varying)
     trials = pd.concat([_alike(with_epochs(setting.dense), rows.iloc[0]), rows])
-    return Experiment(title, replace(setting, trials=trials), _here(everything, rows))
+    return Experiment(title, replace(setting, trials=trials), held(everything, rows))
 
 
 def _several_hyperparameters(rows: pd.DataFrame) -> bool:
@@ -84,14 +83,7 @@ def _several_hyperparameters(rows: pd.DataFrame) -> bool:
 
 def with_epochs(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the trials with a column for the epochs of all phases together, where the CSV tells them."""
-    phases = [phase for phase in PHASES if phase in rows]
-    return rows.assign(epochs=rows[phases].sum(axis=1, skipna=False)) if phases else rows
-
-
-def _here(everything: list[Series], rows: pd.DataFrame) -> list[Series]:
-    """Return what each series has among these trials, where it has something."""
-    parts = [replace(one, rows=one.rows[one.rows["trial"].isin(rows["trial"])]) for one in everything]
-    return [part for part in parts if len(part.rows)]
+    return rows.assign(epochs=total_epochs(rows)) if set(PHASES) & set(rows) else rows
 
 
 def _alike(dense: pd.DataFrame, row: pd.Series) -> pd.DataFrame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
 from matplotlib.axes import Axes
 
 from analysis.load import Setting
+from analysis.multiples import wrapped
 from analysis.plotting import Panel, blank
 from analysis.style import look, pt
 
@@ -84,8 +84,6 @@ def _spec(panel: Panel) -> tuple[int, int]:
 
 
 def _wrapped(words: list[str], inches: float, glue: str = ", ") -> str:
-    """Join words, in lines of this length that never break within a word."""
+    """Join words in lines of this length."""
     letters = max(8, int((inches / look().scale - EDGE) / LETTER * look().room))
-    whole = [word.replace(" ", "\N{NO-BREAK SPACE}") for word in words]
-    lines = textwrap.wrap(glue.join(whole), letters, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+    return wrapped(words, letters, glue)

@@ -99,16 +99,16 @@ def _titles(axes: list[Axes], line: list[Cell], found: list[Cell], width: float)
         common = []
     for places, cell in zip(axes, line, strict=True):
         words = [_say(column, cell.key[column]) for column in differ if column not in common]
-        title = _wrapped(words, int((width - TICKS) / LETTER * look().room))
+        title = wrapped(words, int((width - TICKS) / LETTER * look().room))
         if common and cell is line[0]:
             title = ", ".join(_say(column, cell.key[column]) for column in common) + "\n" + title
         places.set_title(title, loc="left", fontsize=pt(6.5), pad=pt(3), linespacing=1.15)
 
 
-def _wrapped(words: list[str], width: int) -> str:
-    """Join words by commas, in lines of this many letters that never break within a word."""
+def wrapped(words: list[str], width: int, glue: str = ", ") -> str:
+    """Join words, in lines of this many letters that never break within a word."""
     whole = [word.replace(" ", "\N{NO-BREAK SPACE}") for word in words]
-    lines = textwrap.wrap(", ".join(whole), width, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(glue.join(whole), width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 

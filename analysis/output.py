@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from analysis import figures, tables
 from analysis.exhibit import Exhibit
 from analysis.load import Results, Setting
-from analysis.plotting import save
+from analysis.plotting import METADATA, save
 from analysis.registry import Entry, Skip, discover
 from analysis.style import drawn
 from analysis.table import Table, comma_separated, latex, markdown
@@ -122,5 +122,5 @@ def _write(table: Table, stem: Path, suffix: str) -> Path:
 
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "klevel"})
+    figure.savefig(text, format="svg", metadata=METADATA["svg"])
     return text.getvalue()

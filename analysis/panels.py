@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 
 from analysis.experiments import Experiment
 from analysis.load import DENSE, Setting
-from analysis.plotting import Curve, Panel, sparsity_axis
+from analysis.plotting import Curve, Panel, curves_of, sparsity_axis
 from analysis.registry import Skip
-from analysis.statistics import by_keep
 from analysis.style import look
 
 Drawn = tuple[Experiment, list[Curve]]
@@ -23,8 +22,7 @@ def with_curves(setting: Setting, found: list[Experiment], columns: Sequence[str
     """Return the points of each series that has all the columns, for each experiment that has one; Skip for none."""
     drawn = []
     for experiment in found:
-        points = [(one, by_keep(one.rows.dropna(subset=list(columns)), columns)) for one in experiment.series]
-        curves = [Curve(one, some) for one, some in points if len(some)]
+        curves = curves_of(experiment.series, columns)
         if curves:
             drawn.append((experiment, curves))
     if not drawn:

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from analysis.load import Results, Setting
 from analysis.registry import Skip
 from analysis.series import Series, dense_series, majority, pruned_series
-from analysis.statistics import by_keep, over_seeds
+from analysis.statistics import by_keep, over_seeds, seeds_between
 from analysis.style import DENSE_COLOUR, LINES, Style, look, pt, styles
 
 METADATA = {
@@ -67,21 +67,16 @@ def blank(width: float, height: float) -> Figure:
 
 def curves(setting: Setting, columns: Sequence[str], timing: bool = False) -> list[Curve]:
     """Return the points of each pruned series that has all the columns. Raises Skip where none has."""
-    found = []
-    for series in pruned_series(setting, timing):
-        points = by_keep(series.rows.dropna(subset=list(columns)), columns)
-        if len(points):
-            found.append(Curve(series, points))
+    found = curves_of(pruned_series(setting, timing), columns)
     if not found:
         raise Skip(f"no pruned trial of {setting.title} has {' and '.join(columns)}")
     return found
 
 
-def missing(setting: Setting, drawn: Iterable[Curve], timing: bool = False) -> list[str]:
-    """Return a line of heading that names the series that could not be drawn, if there are any."""
-    labels = {curve.series.label for curve in drawn}
-    absent = [series.label for series in pruned_series(setting, timing) if series.label not in labels]
-    return [f"not measured: {', '.join(absent)}"] if absent else []
+def curves_of(series: Iterable[Series], columns: Sequence[str]) -> list[Curve]:
+    """Return the points of each of these series that has all the columns."""
+    found = [Curve(one, by_keep(one.rows.dropna(subset=list(columns)), columns)) for one in series]
+    return [curve for curve in found if len(curve.points)]
 
 
 def draw(
@@ -165,11 +160,10 @@ def sparsity_axis(axes: Axes, curves: list[Curve]) -> None:
 def seeds(curves: list[Curve], column: str) -> str:
     """Say how many seeds a mean has and what the bars are."""
     counts = pd.concat([curve.points[f"{column}_n"] for curve in curves]).astype(int)
-    low, high = counts.min(), counts.max()
+    low, high = int(counts.min()), int(counts.max())
     if high == 1:
         return "1 seed, hence no intervals"
-    text = f"{low} seeds" if low == high else f"{low} to {high} seeds"
-    return f"{text}, mean and 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
+    return f"{seeds_between(low, high)}, mean and 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
 
 
 def finish(panel: Panel, lines: list[str], subject: str | None = None) -> Figure:

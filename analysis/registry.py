@@ -8,9 +8,20 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from analysis.load import Results, Setting
+
+
+class Named(Protocol):
+    """What a registry can hold."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+T = TypeVar("T", bound=Named)
 
 
 class Skip(Exception):
@@ -67,9 +78,14 @@ def entry(*needs: str, by_grouping: bool = False, whole: bool = False) -> Callab
 
 def discover(package: ModuleType) -> dict[str, Entry]:
     """Import every file of a package and return the entries in them by name, in the order of their names."""
-    found: dict[str, Entry] = {}
+    return found_in(package, Entry)
+
+
+def found_in(package: ModuleType, kind: type[T]) -> dict[str, T]:
+    """Import every file of a package and return what is of this kind in them by name, in the order of the names."""
+    found: dict[str, T] = {}
     for module in pkgutil.iter_modules(package.__path__):
         for value in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
-            if isinstance(value, Entry) and found.setdefault(value.name, value) is not value:
-                raise ValueError(f"two entries of {package.__name__} are named {value.name}")
+            if isinstance(value, kind) and found.setdefault(value.name, value) is not value:
+                raise ValueError(f"two of {package.__name__} are named {value.name}")
     return dict(sorted(found.items()))

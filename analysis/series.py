@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,8 @@ IDENTITY += ["finetune_epochs", "train_images", "protocol"]
 LINE = [*IDENTITY, "suite"]
 DENSE_LINE = ["method", "dense_epochs", "train_images", "protocol", "suite"]
 TIMING = ["device", "threads"]
+ENVIRONMENT = [*TIMING, "torch", "commit"]
+PHASES = ["dense_epochs", "sparsify_epochs", "finetune_epochs"]
 WORDS = {
     "grouping": "{}",
     "scope": "{} scope",
@@ -55,6 +57,17 @@ def series_within(rows: pd.DataFrame, fixed: Sequence[str]) -> list[Series]:
     counts = rows.groupby(apart, dropna=False)[rest].nunique(dropna=False) if rest else pd.DataFrame()
     varying = [column for column in rest if (counts[column] > 1).any()]
     return _series(rows, ["method", "hyperparameters", *varying], {})
+
+
+def held(everything: Iterable[Series], rows: pd.DataFrame) -> list[Series]:
+    """Return what each series has among these trials, where it has something."""
+    parts = [replace(one, rows=one.rows[one.rows["trial"].isin(rows["trial"])]) for one in everything]
+    return [part for part in parts if len(part.rows)]
+
+
+def total_epochs(rows: pd.DataFrame) -> pd.Series:
+    """Return the epochs of all phases together of each trial, as far as there are columns; NaN where one is empty."""
+    return rows[[phase for phase in PHASES if phase in rows]].sum(axis=1, skipna=False)
 
 
 def dense_series(setting: Setting) -> list[Series]:

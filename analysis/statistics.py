@@ -46,6 +46,11 @@ def over_seeds(rows: pd.DataFrame, column: str) -> Estimate:
     return estimate(by_seed(rows, column))
 
 
+def seeds_between(low: int, high: int) -> str:
+    """Return a number of seeds in words: `1 seed`, `3 seeds`, or `1 to 3 seeds`."""
+    return f"{low} seed{'s'[: low != 1]}" if low == high else f"{low} to {high} seeds"
+
+
 def by_seed(rows: pd.DataFrame, column: str = "test_top1") -> pd.Series:
     """Return the mean of a column for each seed, by seed; nothing where there is no such column."""
     return rows.groupby("seed")[column].mean() if column in rows else pd.Series(dtype="float64")

@@ -52,11 +52,6 @@ class Table:
         return [[_cell(cell) for cell in row] for row in chain.from_iterable(self.blocks)]
 
 
-def plus_minus(value: Estimate, scale: float = 1, digits: int = 2) -> str:
-    """Return `mean ± half-width`; the mean alone where one seed gives no interval."""
-    return _plus_minus(value.mean, value.half_width, scale, digits)
-
-
 def plus_minus_deviation(value: Estimate, scale: float = 1, digits: int = 2) -> str:
     """Return `mean ± standard deviation`; the mean alone where one seed gives no deviation."""
     return _plus_minus(value.mean, value.deviation, scale, digits)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.registry import Skip
+from analysis.choice import TOO_MANY, best_hyperparameters
 from analysis.series import IDENTITY
 from analysis.strength import with_strength
 
@@ -70,14 +70,5 @@ def _best(rows: pd.DataFrame, apart: Sequence[str]) -> pd.DataFrame:
     """Return the trials of the hyperparameters that are best on validation, for each keep."""
     columns = dict.fromkeys([*IDENTITY, *apart, "keep"])
     equal = [column for column in columns if column in rows and column != "hyperparameters"]
-    chosen = []
-    for _, part in rows.groupby(equal, dropna=False, sort=False):
-        if part["hyperparameters"].nunique() > 1:
-            if "val_top1" not in part or part["val_top1"].isna().all():
-                method = part["method"].iloc[0]
-                raise Skip(f"too many series of {method} for one panel, and no val_top1 tells which is the best")
-            by_values = part.groupby("hyperparameters", sort=True)
-            means = by_values["val_top1"].mean().round(12)  # sums in another order are no difference
-            part = by_values.get_group(means.idxmax())
-        chosen.append(part)
-    return pd.concat(chosen)
+    groups = rows.groupby(equal, dropna=False, sort=False)
+    return pd.concat([best_hyperparameters(part, TOO_MANY) for _, part in groups])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analysis.load import Results
+from analysis.series import ENVIRONMENT
 
-COLUMNS = ("device", "threads", "torch", "commit")
 MANY = 4  # values that are named, at most
 
 
@@ -29,7 +29,7 @@ def surroundings(a: Results, b: Results) -> tuple[str, list[str]]:
         if before != after
         else ""
     )
-    pairs = [(column, _said(a, column), _said(b, column)) for column in COLUMNS]
+    pairs = [(column, _said(a, column), _said(b, column)) for column in ENVIRONMENT]
     lines = [f"{column}: A {left}, B {right}" for column, left, right in pairs if left != right]
     if not lines:
         values = ", ".join(f"{column} {left}" for column, left, _ in pairs)

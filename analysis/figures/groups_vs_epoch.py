@@ -19,7 +19,7 @@ from analysis.marks import explain, fill, mark_look
 from analysis.multiples import APART, Cell, cells, multiples, shared
 from analysis.plotting import Curve, Panel, finish, legend_line, seeds
 from analysis.registry import Skip, entry
-from analysis.series import Series, series_within
+from analysis.series import Series, held, series_within
 from analysis.statistics import by
 from analysis.style import DENSE_COLOUR, LINES, Style, pt, styles
 from analysis.trajectories import Trajectories, summary, trajectories
@@ -56,7 +56,7 @@ def groups_vs_epoch(setting: Setting) -> Figure:
     if not found.ends:
         raise Skip(f"no groups over epochs for {setting.title}: {'; '.join(summary(names, found.unusable))}")
     panels = cells(rows[rows["trial"].isin(list(found.ends))])
-    parts = [_parts(everything, cell) for cell in panels]
+    parts = [held(everything, cell.rows) for cell in panels]
     choices = [few(here) for here in parts]
     reduced = any(len(chosen) < len(here) for chosen, here in zip(choices, parts, strict=True))
     variants = numbered(everything, {one.label for chosen in choices for one in chosen})
@@ -84,12 +84,6 @@ def _trained(setting: Setting) -> tuple[list[str], pd.DataFrame]:
     if not trains.any():
         raise Skip(f"no method of {setting.title} has a sparsify phase")
     return still, rows[trains]
-
-
-def _parts(everything: list[Series], cell: Cell) -> list[Series]:
-    """Return what each series has in a panel, where it has something."""
-    parts = [replace(series, rows=cell.holds(series.rows)) for series in everything]
-    return [part for part in parts if len(part.rows)]
 
 
 def _draw(drawing: _Drawing, axes: Axes, cell: Cell, series: list[Series]) -> None:

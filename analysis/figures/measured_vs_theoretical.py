@@ -16,6 +16,7 @@ from analysis.load import DENSE, Results
 from analysis.plotting import Panel, draw_par, finish, panel
 from analysis.registry import Skip, entry
 from analysis.series import IDENTITY, TIMING, devices
+from analysis.statistics import seeds_between
 from analysis.style import COLOURS, DENSE_COLOUR, MARKS, pt
 
 COLOURS_OF = {
@@ -190,5 +191,4 @@ def _explain(plot: Panel, points: pd.DataFrame, colours: dict[str, str], marks: 
 
 
 def _seeds(points: pd.DataFrame) -> str:
-    low, high = int(points["seeds"].min()), int(points["seeds"].max())
-    return f"mean of {low} seed{'s'[: low != 1]}" if low == high else f"mean of {low} to {high} seeds"
+    return f"mean of {seeds_between(int(points['seeds'].min()), int(points['seeds'].max()))}"

@@ -17,7 +17,7 @@ from analysis.plotting import Panel, panel, panel_styles
 from analysis.registry import Skip, entry
 from analysis.series import devices
 from analysis.small_print import finish_noted
-from analysis.statistics import Estimate, estimate
+from analysis.statistics import Estimate, estimate, seeds_between
 from analysis.style import DENSE_COLOUR, Style, pt
 
 SPARSIFY, DENSE = "sparsify", "dense"
@@ -164,8 +164,7 @@ def _seeds(rows: list[_Row]) -> str:
     low, high = counts[0], counts[-1]
     if high == 1:
         return "1 seed, hence no intervals"
-    text = f"{low} seeds" if low == high else f"{low} to {high} seeds"
-    return f"{text}, 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
+    return f"{seeds_between(low, high)}, 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
 
 
 def _spread(seconds: pd.Series) -> str:

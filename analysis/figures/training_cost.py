@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.choice import best_series
 from analysis.control import with_controls
 from analysis.load import Setting
 from analysis.multiples import Cell, multiples
@@ -89,14 +90,8 @@ def _one_each(rows: pd.DataFrame) -> list[Series]:
         everything = _experiments(mine)
         most = max(one.rows["seed"].nunique() for one in everything)
         rivals = [one for one in everything if one.rows["seed"].nunique() == most]
-        found.append(_best(rivals) if len(rivals) > 1 else rivals[0])
+        found.append(best_series(rivals, "{} has several experiments"))
     return found
-
-
-def _best(rivals: list[Series]) -> Series:
-    if any("val_top1" not in one.rows or one.rows["val_top1"].isna().all() for one in rivals):
-        raise Skip(f"{rivals[0].method} has several experiments, and no val_top1 tells which is the best")
-    return max(rivals, key=lambda one: float(one.rows["val_top1"].mean()))
 
 
 def _key(series: Series) -> tuple[str, str]:

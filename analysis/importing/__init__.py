@@ -7,27 +7,18 @@ keep is 1 / the speed-up or compression that the tool was asked for.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from pathlib import Path
 
 from analysis.importing.base import Imported, Importer
 from analysis.importing.writing import refuse_others, write
+from analysis.registry import found_in
 from analysis.schema import InputError
 
 __all__ = ["IMPORTERS", "Imported", "Importer", "bring_in"]
 
 
-def _discover() -> dict[str, Importer]:
-    found: dict[str, Importer] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            if isinstance(value, Importer) and found.setdefault(value.name, value) is not value:
-                raise ValueError(f"two importers are named {value.name}")
-    return dict(sorted(found.items()))
-
-
-IMPORTERS: dict[str, Importer] = _discover()
+IMPORTERS: dict[str, Importer] = found_in(sys.modules[__name__], Importer)
 
 
 def bring_in(tool: str, paths: list[Path], output: Path) -> list[str]:

@@ -11,11 +11,11 @@ from analysis.report import words
 from analysis.report.folders import SUITE, Source, suite_text
 from analysis.report.markup import NONE, Html, code, join, listed, pairs, tag, text
 from analysis.report.section import Section
+from analysis.series import PHASES
 from analysis.table import NOTHING
 
 GRID = ("dataset", "architecture")
 OF_PRUNED = ("grouping", "scope", "keep")  # the dense network has them only because a row must say something
-EPOCHS = ("dense_epochs", "sparsify_epochs", "finetune_epochs")
 OTHER = ("train_images", "start")
 MANY = 24  # values that are listed; of more, the first and the last
 
@@ -58,7 +58,7 @@ def _entries(rows: pd.DataFrame) -> Iterator[tuple[str, Html]]:
     if "method" in rows:
         methods = ((str(method), part) for method, part in rows.groupby("method", sort=True))
         yield "method", listed(_method(name, part) for name, part in methods)
-    for column in (*EPOCHS, *OTHER):
+    for column in (*PHASES, *OTHER):
         yield from _entry(rows, column)
 
 

@@ -13,15 +13,14 @@ from analysis.report.folders import Source, machines
 from analysis.report.grid import grid
 from analysis.report.markup import NONE, Html, code, join, pairs, tag, text
 from analysis.report.section import Section
+from analysis.series import ENVIRONMENT
 from analysis.table import Cell
-
-COLUMNS = ("device", "threads", "torch", "commit")
 
 
 def surroundings(rows: pd.DataFrame, sources: Sequence[Source]) -> Section:
     """Return the section on devices, versions and machines."""
-    known = [column for column in COLUMNS if column in rows]
-    absent = [column for column in COLUMNS if column not in rows]
+    known = [column for column in ENVIRONMENT if column in rows]
+    absent = [column for column in ENVIRONMENT if column not in rows]
     body = [_counted(rows, known)] if known else []
     if absent:
         body.append(tag("p", text(f"The rows do not say: {', '.join(absent)}."), class_="note"))

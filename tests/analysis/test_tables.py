@@ -13,10 +13,10 @@ from analysis.table import (
     comma_separated,
     deviation_cell,
     escape,
+    interval_cell,
     latex,
     markdown,
     number_cell,
-    plus_minus,
     times_cell,
 )
 from analysis.tables.accuracy import accuracy
@@ -116,10 +116,10 @@ def test_columns_that_are_absent_become_dashes(folder, make):
 
 
 def test_numbers_in_words():
-    assert plus_minus(Estimate(0.5, float("nan"), 1), 100) == "50.00"
-    assert plus_minus(Estimate(0.5, 0.0123, 3), 100) == "50.00 ± 1.23"
+    assert interval_cell(Estimate(0.5, float("nan"), 1), 100).text == "50.00"
+    assert interval_cell(Estimate(0.5, 0.0123, 3), 100).text == "50.00 ± 1.23"
     nothing = Estimate(float("nan"), float("nan"), 0)
-    assert plus_minus(nothing) == times_cell(nothing).text == deviation_cell(nothing).text == NOTHING
+    assert interval_cell(nothing).text == times_cell(nothing).text == deviation_cell(nothing).text == NOTHING
     assert number_cell(float("nan")) == Cell(NOTHING)
     assert [number_cell(n, 1, sign=True).text for n in (0.04, -0.04, 1, -1)] == ["0.0", "0.0", "+1.0", "-1.0"]
 
