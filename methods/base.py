@@ -57,6 +57,7 @@ class Method:
     prunes: False for the dense control alone: it keeps every group.
     decays: True where the method shrinks its groups by itself, so that the runner leaves the weight decay of the
         optimiser off their parameters while the method trains.
+    folds: whether it may be run with `measure: folded`; False where a regulariser of fixed strength acts on the norms.
     """
 
     name: ClassVar[str]
@@ -64,6 +65,7 @@ class Method:
     trains: ClassVar[bool] = False
     prunes: ClassVar[bool] = True
     decays: ClassVar[bool] = False
+    folds: ClassVar[bool] = True
 
     def __init__(self, groups: Groups, budget: Budget) -> None:
         """Take the groups of the network to work on, and how many of them are to survive."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Fraction
-from methods.continuation import groups_left, lasso_leaving
+from methods.coordinates import Points, lasso_prox
 from methods.groups import Budget, Groups
 from methods.problems import Problem
 from methods.proximal import Lam, Proximal
@@ -18,11 +18,10 @@ from methods.proximal import Lam, Proximal
 class GroupLasso(Proximal):
     """Train with lam sum_j sqrt(p_j) ||theta_j||, p_j the number of parameters in group j; zeros are exact.
 
-    The proximal step is block soft thresholding, theta_j <- max(0, 1 - lr lam sqrt(p_j) / ||theta_j||) theta_j.
-    The regulariser does not know k: a given lam decides how many groups are left, and the runner projects to k.
-
-    lam = auto aims at k, as wgsef's does, so that the comparison is fair: at each step the threshold is the least one
-    that leaves n(p) groups, n(p) falling from m to k over 60 % of the phase (`methods.continuation`).
+    The proximal step is block soft thresholding, theta_j <- max(0, 1 - lr lam sqrt(p_j) / ||theta_j||) theta_j, in the
+    metric of the optimiser. The regulariser does not know k: lam decides how many groups are left, and the runner
+    projects to k. lam = bound takes the least one that holds the m - k smallest groups at zero, family by family, as
+    for wgsef; `group_lasso_k` is the schedule of thresholds that ends at k.
 
     Source: Yuan and Lin, "Model Selection and Estimation in Regression with Grouped Variables", JRSS B 2006; in
     networks Wen et al., "Learning Structured Sparsity in Deep Neural Networks", NeurIPS 2016.
@@ -30,8 +29,8 @@ class GroupLasso(Proximal):
 
     name: ClassVar[str] = "group_lasso"
 
-    def __init__(self, groups: Groups, budget: Budget, *, lam: Lam = "auto", ramp: Fraction = 0.5) -> None:
-        """lam: one number, or one a family, or auto. ramp: the part of the phase over which a number rises from 0."""
+    def __init__(self, groups: Groups, budget: Budget, *, lam: Lam = "bound", ramp: Fraction = 0.0) -> None:
+        """lam: one number, or one a family, or bound. ramp: the part of the phase over which it rises from 0."""
         super().__init__(groups, budget, lam=lam, ramp=ramp, weights="size")
 
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
@@ -41,11 +40,13 @@ class GroupLasso(Proximal):
         pairs = zip(problems, thresholds, strict=True)
         return [torch.where(p.norms > t, 1 - t / p.norms, 0.0) for p, t in pairs]
 
-    def reach(self, problems: Sequence[Problem], lr: float, progress: float, part: float) -> list[Tensor]:
-        """Factors that leave n(p) groups, by the threshold."""
-        found = [lasso_leaving(p, round(groups_left(p, progress))) for p in problems]
-        self._now = torch.stack([strength.mean() for _, strength in found]).mean() / lr if lr > 0 else 0.0
-        return [factors for factors, _ in found]
+    def prox_at(self, points: Sequence[Points], budget: float, strength: float, shape: tuple[int, ...]) -> list[Tensor]:
+        """Values of the prox, each group by itself."""
+        return [lasso_prox(point, strength) for point in points]
+
+    def pull(self, problem: Problem) -> Tensor:
+        """Return sqrt(p_j)."""
+        return problem.weights.sqrt()
 
     def value(self, problems: Sequence[Problem]) -> float:
         """sum_j sqrt(p_j) ||theta_j||."""

@@ -15,9 +15,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from methods.members import Member
+from methods.members import Member, Term
 
 Scope = Literal["layer", "network"]
+Measure = Literal["raw", "gamma", "folded"]  # what the size of a group is: see `runners.groupings.measures`
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,18 @@ class Family:
     rows: 1 for one problem of m groups; B where the groups are B independent problems of m groups each, all with
         the same budget (N:M sparsity: rows of M elements). Tensors over the groups then have shape (B, m).
     floor: whether one group has to survive for the network to work, as of a layer; a residual branch may go.
+    terms: what the groups are measured by, where that is not the Euclidean norm of all members. Empty: raw.
     """
 
     name: str
     members: Sequence[Member | tuple[Tensor, tuple[int, ...]]]
     rows: int = 1
     floor: bool = True
+    terms: Sequence[Term] = ()
 
     def __post_init__(self) -> None:
         """Refuse members that disagree on the number of groups. Raises ValueError naming the family."""
-        counts = {m.groups for m in self.parts}
+        counts = {m.groups for m in (*self.parts, *self.measured)}
         if len(counts) != 1:
             raise ValueError(f"family {self.name}: its members have {sorted(counts)} groups, must be one number")
         if counts.pop() % self.rows:
@@ -50,6 +53,16 @@ class Family:
     def parts(self) -> tuple[Member, ...]:
         """The members, each spelled out."""
         return tuple(Member(*m) for m in self.members)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the groups are measured by all of their members alike."""
+        return not self.terms
+
+    @cached_property
+    def measured(self) -> tuple[Member, ...]:
+        """The members that the norms grow with, and that factors other than 0 scale: all of them where raw."""
+        return tuple(t.member for t in self.terms) or self.parts
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,22 +88,31 @@ class Family:
     def norms(self, p: int = 2) -> Tensor:
         """p-norm of each group for p = 1 or 2, shape `shape`, float64 whatever the dtype of the parameters.
 
-        Powers are summed in float64, where the squares of all finite float32 values are in range (of float64
-        parameters, norms within 1e-150 to 1e150). What is not finite stays so.
+        Of all members, or of the terms where there are any, from the values as they are now. Powers are summed in
+        float64, where the squares of all finite float32 values are in range (of float64 parameters, norms within 1e-150
+        to 1e150). What is not finite stays so.
         """
-        if len(self.parts) == 1 and self.elements == 1:  # the norm of one element
+        if self.is_raw and len(self.parts) == 1 and self.elements == 1:  # the norm of one element
             return self.parts[0].magnitudes().double().view(self.shape)
-        powers = torch.stack([m.power_sums(p) for m in self.parts]).sum(0)
+        powers = torch.stack([m.power_sums(p) for m in self.terms or self.parts]).sum(0)
         return (powers.sqrt_() if p == 2 else powers).view(self.shape)
 
     @torch.no_grad()
     def scale_(self, factors: Tensor) -> None:
         """Multiply group j by factors[j] in place. A factor of 0 gives exact zeros, also where a value is not finite.
 
+        A factor of 0 reaches all members. Others reach those that are measured, all of them where the family is raw, so
+        that the norms are scaled alike whatever they are.
         factors: shape `shape`, any floating dtype or bool; rounded to the dtype of each parameter first.
         """
+        factors = factors.reshape(-1)
         for member in self.parts:
-            member.scale_(factors.reshape(-1))
+            scaled = id(member.parameter) in self._scaled
+            member.scale_(factors if scaled else factors.to(member.parameter.dtype) != 0)
+
+    @cached_property
+    def _scaled(self) -> frozenset[int]:
+        return frozenset(id(m.parameter) for m in self.measured)
 
     @torch.no_grad()
     def nonzero(self) -> int:
@@ -122,6 +144,11 @@ class Groups:
         return iter(self.families)
 
     @property
+    def is_raw(self) -> bool:
+        """Whether every family is measured raw."""
+        return all(f.is_raw for f in self)
+
+    @property
     def sizes(self) -> list[int]:
         """Number of groups in each family."""
         return [f.size for f in self]
@@ -129,6 +156,10 @@ class Groups:
     def parameters(self) -> list[Tensor]:
         """Every parameter that is a member of a group, once."""
         return list({id(m.parameter): m.parameter for f in self for m in f.parts}.values())
+
+    def measured_parameters(self) -> list[Tensor]:
+        """Every parameter that a group is measured by, once: what a proximal step shrinks."""
+        return list({id(m.parameter): m.parameter for f in self for m in f.measured}.values())
 
     def norms(self) -> list[Tensor]:
         """Group norms, one tensor a family: see `Family.norms`."""
@@ -152,6 +183,8 @@ class Budget:
     per_family: k of each row of each family (scope layer; with one row, k of the family).
     total: k of the whole network.
     floors: whether each family has to keep a group with scope network; empty where each has its own k.
+    round_to: the groups that a family keeps are a multiple of it, or all. per_family is rounded up already; with scope
+        network it is `select` that rounds up, so that total is the least that is kept.
     """
 
     scope: Scope
@@ -159,23 +192,32 @@ class Budget:
     per_family: tuple[int, ...]
     total: int
     floors: tuple[bool, ...] = ()
+    round_to: int = 1
 
     @classmethod
-    def of(cls, groups: Groups, keep: float, scope: Scope = "layer") -> Budget:
+    def of(cls, groups: Groups, keep: float, scope: Scope = "layer", round_to: int = 1) -> Budget:
         """k = round(keep m), halves to even, never below one group a family that needs one, nor below one in all.
 
-        Raises ValueError where keep is outside (0, 1].
+        round_to: k of each family is rounded up to a multiple of it, at most m.
+        Raises ValueError where keep is outside (0, 1], or round_to below 1.
         """
         if not 0 < keep <= 1:
             raise ValueError(f"keep = {keep}: must be in (0, 1]")
-        per_family = tuple(max(1, round(keep * f.shape[-1])) for f in groups)
+        if round_to < 1:
+            raise ValueError(f"round_to = {round_to}: must be at least 1")
+        per_family = tuple(_up(max(1, round(keep * m)), m, round_to) for m in (f.shape[-1] for f in groups))
         if scope == "layer":
-            return cls(scope, keep, per_family, sum(k * f.rows for k, f in zip(per_family, groups, strict=True)))
-        least = max(1, sum(f.floor for f in groups))
-        return cls(scope, keep, per_family, max(least, round(keep * sum(groups.sizes))), tuple(f.floor for f in groups))
+            total = sum(k * f.rows for k, f in zip(per_family, groups, strict=True))
+            return cls(scope, keep, per_family, total, round_to=round_to)
+        floors = tuple(f.floor for f in groups)
+        total = max(1, sum(floors), round(keep * sum(groups.sizes)))
+        return cls(scope, keep, per_family, total, floors, round_to)
 
     def targets(self, groups: Groups) -> list[int]:
-        """Groups that are to be left: one number a family, or one for the network where the scope is that."""
+        """Groups that are to be left: one number a family, or one for the network where the scope is that.
+
+        With scope network and a round_to, the least that are left.
+        """
         if self.scope == "network":
             return [self.total]
         return [k * f.rows for k, f in zip(self.per_family, groups, strict=True)]
@@ -184,7 +226,8 @@ class Budget:
         """Masks (bool, shaped as the scores) of exactly k groups: those with the highest scores.
 
         Among equal scores the first group wins. With scope network the best group of each family with a floor is
-        always kept, so that no layer disappears, and the rest of the budget goes to the best of all.
+        always kept, so that no layer disappears, and the rest of the budget goes to the best of all. With a round_to
+        every family that keeps some then keeps its next best, up to a multiple of that.
         Raises ValueError where a score is NaN.
         """
         if any(bool(s.isnan().any()) for s in scores):
@@ -192,12 +235,26 @@ class Budget:
         if self.scope == "layer":
             return [top(s, k) for s, k in zip(scores, self.per_family, strict=True)]
         joined = join(scores).double().masked_fill(self.floor(scores), torch.inf)
-        return split(top(joined, self.total), [s.shape for s in scores])
+        masks = split(top(joined, self.total), [s.shape for s in scores])
+        return [_filled(m, s, self.round_to) for m, s in zip(masks, scores, strict=True)]
 
     def floor(self, scores: Sequence[Tensor]) -> Tensor:
         """Mask (bool) over all groups of the network: the best one of each family that must not disappear."""
         best = zip(scores, self.floors, strict=True)
         return join([top(s.flatten(), 1) if needed else torch.zeros_like(s, dtype=torch.bool) for s, needed in best])
+
+
+def _up(k: int, m: int, multiple: int) -> int:
+    """Return the next multiple from k on, at most m."""
+    return min(m, -(-k // multiple) * multiple)
+
+
+def _filled(mask: Tensor, scores: Tensor, multiple: int) -> Tensor:
+    """Return the mask of the best groups of a family with as many more as a multiple needs; of none, none."""
+    if multiple == 1 or not mask.any():
+        return mask
+    k = _up(int(mask.sum()), mask.numel(), multiple)
+    return top(scores.flatten(), k).view_as(mask)
 
 
 def join(tensors: Sequence[Tensor]) -> Tensor:

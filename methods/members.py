@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -93,6 +94,33 @@ class Member(NamedTuple):
         full = factors.new_ones(self.slices)
         full[self.places] = factors if self.places.dim() == 1 else factors[:, None].expand(self.places.shape)
         return full
+
+
+@dataclass(frozen=True)
+class Term:
+    """A summand of what groups are measured by: |value|^p of a member, each value times ||w||_p / sigma first.
+
+    member: what is measured, and scaled. weight: slice c of it is the w of value c of the member; None for norm 1.
+    variance: sigma_c^2 - eps of value c; None for sigma 1. Weight and variance need a member of one dim. They are read
+    anew each time, so what replaces these tensors instead of writing to them (moving a network) goes unseen.
+    """
+
+    member: Member
+    weight: Member | None = None
+    variance: Tensor | None = None
+    eps: float = 0.0
+
+    def power_sums(self, p: int) -> Tensor:
+        """Sums in float64 of the p-th powers of each group, p = 1 or 2, shape (m,)."""
+        if self.weight is None and self.variance is None:
+            return self.member.power_sums(p)
+        values = self.member.parameter.detach().double()
+        if self.weight is not None:
+            powers = self.weight.power_sums(p)
+            values = values * (powers.sqrt_() if p == 2 else powers)
+        if self.variance is not None:
+            values = values / (self.variance.double() + self.eps).sqrt_()
+        return self.member._replace(parameter=values).power_sums(p)
 
 
 def _power_sums(values: Tensor, dims: tuple[int, ...], p: int) -> Tensor:

@@ -1,36 +1,55 @@
-"""The metric of an optimiser, as far as a proximal step has to know it."""
+"""The metric of an optimiser, as far as a proximal step has to know it.
+
+An optimiser moves a parameter theta_i by -lr m_i / H_i in the long run, m its mean gradient. The proximal step that
+belongs to it minimises 1/2 sum_i H_i (x_i - theta_i)^2 + lr lam R(x): only then do the steps of both come to rest where
+-gradient lies in lam dR, so that lam is the strength of R in loss + lam R and of no other sum.
+
+    SGD                 H = (1 - momentum) / (1 - dampening), one number: the gradient is summed up to 1 / H of it
+    Adam, AdamW         H_i = sqrt(v_i) + eps, bias-corrected, a number for each parameter
+    any other           1
+
+Source of the metric of Adam: Yun, Lozano, Yang, "Adaptive Proximal Gradient Methods for Structured Neural Networks",
+NeurIPS 2021.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from methods.groups import Family
+from methods.coordinates import gathered
+from methods.members import Member
 
 
 @torch.no_grad()
-def metric(family: Family, optimizer: Optimizer | None) -> Tensor | None:
-    """h_j of each group, shape of its norms, float64; None where the optimiser divides by nothing (SGD).
+def metric(members: Sequence[Member], optimizer: Optimizer | None) -> float | Tensor:
+    """Return H of groups: one number where all their parameters share it, else float64 of shape (m, elements).
 
-    Adam and its kin step by -lr m / H with H = sqrt(v) + eps, bias-corrected. The proximal step that belongs to it
-    minimises (1/2) ||x - theta||_H^2 + lr lam R(x). With h_j the mean of H over group j, for which it is as cheap as
-    the plain one: h_j ||theta_j||^2 = ||sqrt(h_j) theta_j||^2, so it is the plain prox at the norms sqrt(h_j) t_j
-    with the weights d_j / h_j.
-    Source of the metric: Yun, Lozano, Yang, "Adaptive Proximal Gradient Methods for Structured Neural Networks",
-    NeurIPS 2021.
+    members: what the groups are made of; the columns are their elements in this order. optimizer: None for 1.
     """
-    if optimizer is None or not all("exp_avg_sq" in optimizer.state.get(p, {}) for p, *_ in family.parts):
-        return None
-    settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    divisors = [
-        m._replace(parameter=_divisor(optimizer.state[m.parameter], settings[id(m.parameter)])) for m in family.parts
-    ]
-    return Family(family.name, divisors, family.rows).norms(p=1) / family.elements
+    settings = {id(p): group for group in optimizer.param_groups for p in group["params"]} if optimizer else {}
+    found = [_of_parameter(m.parameter, optimizer, settings.get(id(m.parameter), {})) for m in members]
+    numbers = {h for h in found if isinstance(h, float)}
+    if len(numbers) == 1 and len(numbers) == len(set(map(type, found))):
+        return numbers.pop()
+    return torch.cat([_spread(m, h) for m, h in zip(members, found, strict=True)], 1)
 
 
-def _divisor(state: dict[str, Tensor], settings: dict[str, Any]) -> Tensor:
-    corrected: Tensor = state["exp_avg_sq"] / (1 - settings["betas"][1] ** float(state["step"]))
-    return corrected.sqrt_().add_(settings["eps"])
+def _spread(member: Member, h: float | Tensor) -> Tensor:
+    full = torch.full_like(member.parameter, h, dtype=torch.float64) if isinstance(h, float) else h
+    return gathered(member._replace(parameter=full)).double()
+
+
+def _of_parameter(parameter: Tensor, optimizer: Optimizer | None, settings: dict[str, Any]) -> float | Tensor:
+    state = optimizer.state.get(parameter, {}) if optimizer else {}
+    if "exp_avg_sq" in state:
+        second = state["max_exp_avg_sq"] if settings.get("amsgrad") else state["exp_avg_sq"]
+        corrected: Tensor = second / (1 - settings["betas"][1] ** float(state["step"]))
+        return corrected.sqrt_().add_(settings["eps"])
+    if isinstance(optimizer, torch.optim.SGD) and settings.get("momentum"):
+        return float((1 - settings["momentum"]) / (1 - settings["dampening"]))
+    return 1.0

@@ -10,8 +10,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from methods.batched import prox_factors_of
-from methods.groups import Budget, Groups, join, split, top
+from methods.coordinates import gathered
+from methods.groups import Budget, Family, Groups, join, split, top
 from methods.metric import metric
+
+TINY = 1e-300  # of a norm that something is divided by
 
 
 @dataclass(frozen=True)
@@ -58,18 +61,40 @@ def divide(groups: Groups, budget: Budget, weights: Sequence[Tensor], optimizer:
     """Return the problems of a network as it is now.
 
     weights: d_j, one tensor a family, shaped as its norms or (1,). optimizer: where the metric comes from; None for
-    none.
+    none. A metric that differs within a group is taken at its mean over the group, in which the parts that are large
+    count more: so h_j t_j = ||H theta_j||, and groups leave in the order in which the exact prox removes them.
     """
     norms, weights = groups.norms(), list(weights)
     for i, family in enumerate(groups):
-        h = metric(family, optimizer)
-        if h is not None:
-            norms[i], weights[i] = norms[i] * h.sqrt(), weights[i] / h
+        h = group_metric(family, norms[i], optimizer)
+        norms[i], weights[i] = norms[i] * h**0.5, weights[i] / h
     if budget.scope == "layer":
         return [Problem(*one) for one in zip(norms, weights, budget.per_family, strict=True)]
     floor = budget.floor([n / d.sqrt() for n, d in zip(norms, weights, strict=True)])
     everyones = [d.expand_as(n) for n, d in zip(norms, weights, strict=True)]
     return [Problem(join(norms), join(everyones), budget.total, floor)]
+
+
+def group_metric(family: Family, norms: Tensor, optimizer: Optimizer | None) -> float | Tensor:
+    """Return h_j = ||H theta_j|| / ||theta_j|| of each group, shaped as its norms, or one number for all.
+
+    norms: those of the family. A group of norm 0 has the mean of H.
+    """
+    h = metric(family.measured, optimizer)
+    if isinstance(h, float):
+        return h
+    values = torch.cat([gathered(m) for m in family.measured], 1).double()
+    plain = values.norm(dim=1)
+    mean = torch.where(plain > 0, (values * h).norm(dim=1) / plain.clamp(min=TINY), h.mean(1))
+    return mean.view_as(norms)
+
+
+def importance(groups: Groups, weights: Sequence[Tensor], optimizer: Optimizer | None) -> list[Tensor]:
+    """Return h_j t_j / sqrt(d_j), one tensor a family: the order in which proximal steps remove groups."""
+    found = []
+    for family, norms, d in zip(groups, groups.norms(), weights, strict=True):
+        found.append(norms * group_metric(family, norms, optimizer) / d.sqrt())
+    return found
 
 
 def undivide(per_problem: Sequence[Tensor], groups: Groups, budget: Budget) -> list[Tensor]:

@@ -10,39 +10,45 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from methods.base import Fraction, Method, NonNegative, Positive, Start
+from methods.bound import Bound
+from methods.coordinates import Points, gathered, scatter_
 from methods.groups import Budget, Family, Groups
-from methods.problems import Problem, divide, undivide
+from methods.metric import metric
+from methods.problems import Problem, divide, importance, undivide
 
-Lam = NonNegative | Literal["auto"] | tuple[NonNegative, ...]
+Lam = NonNegative | Literal["bound"] | tuple[NonNegative, ...]
 Weights = Literal["uniform", "size"] | tuple[Positive | tuple[Positive, ...], ...]
 
 
 class Proximal(Method):
     """Minimise loss + lam R by proximal gradient: after each step of the optimiser, prox of lr lam R in its metric.
 
-    A subclass says what its prox is for a given strength (`prox`), how `lam: auto` reaches k (`reach`), and the value
-    of R (`value`).
+    The metric (`methods.metric`) is what makes lam mean what it says: with momentum 0.9 the optimiser goes ten times
+    as far as lr, and the prox with it. A subclass says what its prox is (`prox`; `prox_at` where the metric differs
+    within a group), how hard it pulls at a group that is zero (`pull`), and the value of R (`value`).
     """
 
     starts_from: ClassVar[Start] = "scratch"
     trains: ClassVar[bool] = True
     decays: ClassVar[bool] = True
+    folds: ClassVar[bool] = False
 
     def __init__(
-        self, groups: Groups, budget: Budget, *, lam: Lam = "auto", ramp: Fraction = 0.5, weights: Weights = "uniform"
+        self, groups: Groups, budget: Budget, *, lam: Lam = "bound", ramp: Fraction = 0.0, weights: Weights = "uniform"
     ) -> None:
         """Set the strength.
 
-        lam: one number, or one a family, or auto. ramp: the part of the phase over which a number rises from 0, as
-        progress squared. weights: d_j: uniform (1), size (the number of parameters of a group), or given, one a family
-        or one a group. Raises ValueError where the given ones do not fit the families.
+        lam: one number, or one a family, or bound: one a family, from the gradients at the beginning
+        (`methods.bound`). ramp: the part of the phase over which it rises from 0, as progress squared. weights: d_j:
+        uniform (1), size (the number of parameters of a group), or given, one a family or one a group. Raises
+        ValueError where the given ones do not fit the families.
         """
         super().__init__(groups, budget)
         self.lam = lam
         self.ramp = ramp
         self.weights = _weights(groups, weights)
         self._optimizer: Optimizer | None = None
-        self._progress = 0.0
+        self._bound = Bound(groups) if lam == "bound" else None
         self._now: float | Tensor = 0.0  # a tensor stays on its device until somebody asks
         if isinstance(lam, tuple) and (budget.scope != "layer" or len(lam) != len(groups)):
             raise ValueError(
@@ -55,20 +61,24 @@ class Proximal(Method):
 
     def after_step(self, lr: float, progress: float) -> None:
         """Take the proximal step."""
-        problems = divide(self.groups, self.budget, self.weights, self._optimizer)
-        if self.lam == "auto":
-            factors = self.reach(problems, lr, progress, max(0.0, progress - self._progress))
+        given = self._strengths(progress)
+        if given is None:
+            return
+        strengths = [lr * lam * ramp_up(progress, self.ramp) for lam in given]
+        self._now = sum(given) / len(given) * ramp_up(progress, self.ramp)
+        if any(isinstance(metric(f.measured, self._optimizer), Tensor) and f.elements > 1 for f in self.groups):
+            self._in_coordinates(strengths)
         else:
-            given = self.lam if isinstance(self.lam, tuple) else (float(self.lam),) * len(problems)
-            strengths = [lam * ramp_up(progress, self.ramp) for lam in given]
-            self._now = sum(strengths) / len(strengths)
-            factors = self.prox(problems, [lr * strength for strength in strengths])
-        self.groups.scale_(undivide(factors, self.groups, self.budget))
-        self._progress = progress
+            factors = self.prox(self.problems(), strengths)
+            self.groups.scale_(undivide(factors, self.groups, self.budget))
+
+    def problems(self) -> list[Problem]:
+        """Return the problems of the network as it is now, in the metric of the optimiser."""
+        return divide(self.groups, self.budget, self.weights, self._optimizer)
 
     def scores(self) -> list[Tensor]:
-        """||theta_j|| / sqrt(d_j): the order in which the prox removes groups."""
-        return [n / d.sqrt() for n, d in zip(self.groups.norms(), self.weights, strict=True)]
+        """||H theta_j|| / sqrt(d_j), H the metric of the optimiser: the order in which the prox removes groups."""
+        return importance(self.groups, self.weights, self._optimizer)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return the strength now, the learning rate not in it (its mean over the families), and the value of R."""
@@ -79,16 +89,75 @@ class Proximal(Method):
         """Factors of the prox of `strength` R, one tensor a problem shaped as its norms. strength = lr lam, >= 0."""
         raise AssertionError(f"{type(self).__name__} does not say what its prox is")
 
-    def reach(self, problems: Sequence[Problem], lr: float, progress: float, part: float) -> list[Tensor]:
-        """Factors of a step of the continuation that ends at exactly k groups; sets the strength in `_now`.
+    def prox_at(self, points: Sequence[Points], budget: float, strength: float, shape: tuple[int, ...]) -> list[Tensor]:
+        """Values of the prox of `strength` R at the points of one problem, shaped as theirs.
 
-        part: the part of the phase that this step is.
+        budget: k of each row; shape: (m,) or (rows, m), of a tensor over the groups of all of them.
         """
-        raise AssertionError(f"{type(self).__name__} does not say how it reaches k")
+        raise AssertionError(f"{type(self).__name__} does not say what its prox is in coordinates")
+
+    def pull(self, problem: Problem) -> Tensor:
+        """Largest norm of a subgradient of R at a group that is zero, shape of its norms or (1,)."""
+        raise AssertionError(f"{type(self).__name__} does not say how hard it pulls")
 
     def value(self, problems: Sequence[Problem]) -> float:
         """R at this point."""
         raise AssertionError(f"{type(self).__name__} does not say what its regulariser is")
+
+    def _strengths(self, progress: float) -> list[float] | None:
+        """Return lam of each problem; None while it is still being measured."""
+        count = len(self.groups) if self.budget.scope == "layer" else 1
+        if self._bound is None:
+            assert not isinstance(self.lam, str), "a number, or one a family"
+            return list(self.lam) if isinstance(self.lam, tuple) else [float(self.lam)] * count
+        if self._bound.open(progress):
+            return None
+        if self._bound.found is None:
+            plain = divide(self.groups, self.budget, self.weights, None)
+            self._bound.settle(plain, [self.pull(p) for p in plain], self.budget)
+        return self._bound.found
+
+    def _in_coordinates(self, strengths: Sequence[float]) -> None:
+        """Take the step where the metric differs within groups."""
+        points = self.points()
+        for chosen, budget, strength, shape in self._divided(points, strengths):
+            moved = [self.shifted(i, points[i], strength) for i in chosen]
+            for i, values in zip(chosen, self.prox_at(moved, budget, strength, shape), strict=True):
+                family = self.groups.families[i]
+                scatter_(family.measured, values)
+                family.scale_(values.ne(0).any(1).view(family.shape))  # what is removed goes with what is measured
+                self.stepped(i, values)
+
+    def shifted(self, family: int, point: Points, strength: float) -> Points:
+        """Return the point at which the prox is taken, in coordinates: that of the optimiser's step."""
+        return point
+
+    def stepped(self, family: int, values: Tensor) -> None:
+        """Hear of the values of a family after a step in coordinates."""
+
+    def points(self) -> list[Points]:
+        """Return the groups of each family as points in the metric of the optimiser."""
+        floors: Sequence[Tensor | None] = [None] * len(self.groups)
+        if self.budget.scope == "network":
+            joined = self.budget.floor(self.scores())
+            floors = list(joined.split(self.groups.sizes))
+        found = []
+        for family, d, floor in zip(self.groups, self.weights, floors, strict=True):
+            values = torch.cat([gathered(m) for m in family.measured], 1).double()
+            h = metric(family.measured, self._optimizer)
+            h = torch.full_like(values, h) if isinstance(h, float) else h
+            found.append(Points(values, h, d.expand(family.shape).flatten(), floor))
+        return found
+
+    def _divided(
+        self, points: Sequence[Points], strengths: Sequence[float]
+    ) -> list[tuple[list[int], float, float, tuple[int, ...]]]:
+        """Return, for each problem, the places of its families, its budget, its strength and its shape."""
+        if self.budget.scope == "network":
+            everything = sum(len(p.values) for p in points)
+            return [(list(range(len(points))), self.budget.total, strengths[0], (everything,))]
+        each = zip(self.budget.per_family, strengths, self.groups, strict=True)
+        return [([i], k, strength, family.shape) for i, (k, strength, family) in enumerate(each)]
 
 
 def ramp_up(progress: float, length: float) -> float:

@@ -1,51 +1,105 @@
-"""The debiased variant of the paper's method: an exact penalty for the k-level."""
+"""The debiased variant of the paper's method: an exact penalty for the k-level, with an annealed budget."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
-from methods.continuation import ANNEALED, groups_left
-from methods.problems import Problem, envelope_factors
+from methods.base import Fraction, NonNegative
+from methods.continuation import ANNEALED, Part, groups_left
+from methods.coordinates import Points
+from methods.groups import Budget, Groups
+from methods.problems import Problem, envelope_factors, undivide
+from methods.proximal import Weights
 from methods.wgsef import WGSEF
 
-STRENGTH = 1.0  # c = lr lam of `auto` while the budget is annealed
+STRENGTH = 0.5  # g = lr lam d of `auto` while the budget is annealed: the factor of a loser is doubled, and cut at 1
+LIMIT = 1 - 1e-9  # of g: from 1 on the objective of the step is not convex, and its minimiser is the hard choice
 
 
 class WGSEFDC(WGSEF):
-    """Train with lam [Omega_k(theta) - 1/2 sum_j d_j ||theta_j||^2], which is 0 iff at most k groups are not zero.
+    """Train with lam gap, gap(theta) = Omega_k(theta) - 1/2 sum_j d_j ||theta_j||^2: 0 iff at most k groups are left.
 
-    Unlike Omega itself this does not decay the survivors. It is a difference of convex functions; the proximal DC
-    step linearises the concave part at the point and is prox_{lr lam Omega}((1 + c_j) theta_j), c_j = lr lam d_j: with
-    equal weights theta_j is scaled by min(1, (1 + c) s_j), s the factors of the plain prox.
+    Unlike Omega this does not decay the survivors, so the weight decay of the optimiser stays on for them. The gap is
+    weakly convex with modulus max d_j, and for g = lr lam < 1 / max d_j its step is exact:
 
-    lam = auto needs no tuning, because the budget is annealed and not the strength: over the first 60 % of the phase
-    k(p) = k + (m - k) (1 - p / 0.6)^3, real-valued, with c = 1; from then on c is whatever the step needs to be
-    exactly k-sparse, c >= t_(k+1) / (t_(k) - t_(k+1)) for the sorted norms t. There the step is the hard choice of
-    the k largest groups with factor 1, so exactly k groups are left at every later step and projection costs nothing.
-    Scope network solves one problem over all groups, in which the largest group of each family is kept.
+        prox_{g gap}(theta) = prox of g Omega_k in the metric 1 - g d_j at theta_j / (1 - g d_j);
 
-    Source: derived from Refael, Arbel, Huleihel, TMLR 2024, arXiv 2212.12921 (the envelope); the DC step as in
-    Gotoh, Takeda, Tono, "DC formulations and algorithms for sparse optimization problems", Math. Programming 2018;
-    the cubic schedule of the budget from Zhu and Gupta, "To prune, or not to prune", 2017.
+    with equal weights theta_j is scaled by min(1, (1 + c) s_j), s the factors of the plain prox of strength c and
+    g = c / (1 + c). For a larger g it is the hard choice of the k largest groups. The stochastic proximal method on
+    weakly convex functions converges to stationary points (Davis, Drusvyatskiy 2019). Where the metric of the optimiser
+    differs within groups (Adam), the concave part is linearised at the last point instead, the proximal DC algorithm.
+
+    lam = auto leaves exactly k groups, always, and this is how: the budget is annealed, n(p) = k + (m - k)
+    (1 - p / anneal)^3, real-valued, with g = 1/2, so that a loser is gone within a few steps; from then on the step is
+    the hard choice of the k largest. In effect it is a soft, then hard, gradual choice of the largest groups, and near
+    to gradual magnitude pruning (`gmp`). Scope network solves one problem over all groups, in which the largest group
+    of each family is kept.
+
+    Source: derived from Refael, Arbel, Huleihel, TMLR 2024, arXiv 2212.12921 (the envelope); Davis, Drusvyatskiy,
+    "Stochastic model-based minimization of weakly convex functions", SIAM J. Optim. 2019; the DC step as in Gotoh,
+    Takeda, Tono, "DC formulations and algorithms for sparse optimization problems", Math. Programming 2018; the cubic
+    from Zhu and Gupta, "To prune, or not to prune", 2017. The nearest relative with an l2 term: Oyedotun, Aouada,
+    Ottersten, "Structured compression of deep neural networks with debiased elastic group LASSO", WACV 2020.
     """
 
     name: ClassVar[str] = "wgsef_dc"
+    decays: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        groups: Groups,
+        budget: Budget,
+        *,
+        lam: NonNegative | Literal["auto"] | tuple[NonNegative, ...] = "auto",
+        ramp: Fraction = 0.0,
+        weights: Weights = "uniform",
+        anneal: Part = ANNEALED,
+    ) -> None:
+        """lam: one number, or one a family, or auto. anneal: the part of the phase over which auto comes to k."""
+        super().__init__(groups, budget, lam=0.0 if isinstance(lam, str) else lam, ramp=ramp, weights=weights)
+        self.auto = lam == "auto"
+        self.anneal = anneal
+        self._last: list[Tensor] = []  # values of each family after the last step
+
+    def attach(self, optimizer: Optimizer) -> None:
+        """Take the metric of this optimiser, and the values as they are now."""
+        super().attach(optimizer)
+        self._last = [] if self.auto else [p.values for p in self.points()]
+
+    def after_step(self, lr: float, progress: float) -> None:
+        """Take the step of the gap: of the annealed budget, or of the given strength."""
+        if not self.auto:
+            super().after_step(lr, progress)
+            return
+        problems = self.problems()
+        if progress >= self.anneal:
+            factors = [p.kept().double() for p in problems]
+        else:
+            strengths = [STRENGTH / float(p.weights.max()) for p in problems]
+            self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
+            factors = debiased_factors(
+                problems, [groups_left(p, progress, self.anneal, power=3) for p in problems], strengths
+            )
+        self.groups.scale_(undivide(factors, self.groups, self.budget))
 
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
-        """Factors of the proximal DC step."""
+        """Factors of the prox of the gap."""
         return debiased_factors(problems, [p.k for p in problems], strengths)
 
-    def reach(self, problems: Sequence[Problem], lr: float, progress: float, part: float) -> list[Tensor]:
-        """Factors of the step with the annealed budget, and of the hard choice after that."""
-        if progress >= ANNEALED:
-            return [p.kept().double() for p in problems]
-        strengths = [STRENGTH / float(p.weights.mean()) for p in problems]
-        self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
-        return debiased_factors(problems, [groups_left(p, progress, power=3) for p in problems], strengths)
+    def shifted(self, family: int, point: Points, strength: float) -> Points:
+        """Return the point less the gradient of the concave part at the values of the last step, in the metric."""
+        pushed = strength * point.weights[:, None] / point.metric * self._last[family]
+        return point._replace(values=point.values + pushed)
+
+    def stepped(self, family: int, values: Tensor) -> None:
+        """Keep the values: the next step linearises there."""
+        self._last[family] = values
 
     def value(self, problems: Sequence[Problem]) -> float:
         """The gap, summed over the problems."""
@@ -54,8 +108,9 @@ class WGSEFDC(WGSEF):
 
 
 def debiased_factors(problems: Sequence[Problem], budgets: Sequence[float], strengths: Sequence[float]) -> list[Tensor]:
-    """Factors of prox_{strength Omega}((1 + c_j) theta_j) against theta_j, at most 1."""
-    grown = [1 + c * p.weights for p, c in zip(problems, strengths, strict=True)]
-    points = [replace(p, norms=p.norms * g) for p, g in zip(problems, grown, strict=True)]
-    factors = envelope_factors(points, budgets, strengths)
-    return [(f * g).clamp(max=1) for f, g in zip(factors, grown, strict=True)]
+    """Factors of prox_{g gap} against theta_j, at most 1, for a strength g of each problem; g d_j is cut at LIMIT."""
+    cut = [min(g, LIMIT / float(p.weights.max())) for p, g in zip(problems, strengths, strict=True)]
+    left = [1 - g * p.weights for p, g in zip(problems, cut, strict=True)]
+    points = [replace(p, norms=p.norms / m.sqrt(), weights=p.weights / m) for p, m in zip(problems, left, strict=True)]
+    factors = envelope_factors(points, budgets, cut)
+    return [torch.clamp(f / m, max=1) for f, m in zip(factors, left, strict=True)]

@@ -190,13 +190,16 @@ def load(
     device: torch.device | None = None,
     normalisation: Normalisation = "dataset",
     size: int | None = None,
+    choose_on_test: bool = False,
 ) -> Data:
     """Return a dataset with its fixed validation split, a tenth of the training set and at most 5,000 images.
 
     train_images: a stratified part of what is left to train on; None for all of it. normalisation: `dataset` for mean
     and standard deviation of the whole training split, `imagenet` for those of ImageNet, which image folders always
     get: nobody should decode them twice. size: the resolution in pixels that the architecture wants, None for the
-    dataset's own; images in memory are augmented at their own and resized after it. Raises InputError where the
+    dataset's own; images in memory are augmented at their own and resized after it. choose_on_test: validation is a
+    fixed, stratified half of the test images and test the other half, for a dense network that came from elsewhere and
+    may have been trained on all training images. Raises InputError where the
     dataset is not found, has fewer images than that, or is not in colour as ImageNet is.
     """
     device = device or torch.device("cpu")
@@ -204,6 +207,10 @@ def load(
     whole, test = _splits(published, size, device)
     val, rest = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
     train = whole.at(rest)
+    held_out = whole.at(val)
+    if choose_on_test:
+        chosen_on, reported = _stratified(test.labels, len(test) // 2)
+        held_out, test = test.at(chosen_on), test.at(reported)
     mean, std = _normalisation(normalisation, dataset, train)
     if train_images is not None and train_images != len(train):
         if not published.classes <= train_images < len(train):
@@ -211,7 +218,7 @@ def load(
         train = train.at(_stratified(train.labels, train_images)[0])
     return Data(
         train=train.to(device),
-        val=whole.at(val).to(device),
+        val=held_out.to(device),
         test=test.to(device),
         mean=mean.float().view(-1, 1, 1).to(device),
         std=std.float().clamp(min=1e-6).view(-1, 1, 1).to(device),

@@ -65,7 +65,7 @@ def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
     with _logged_to(folder / "log.txt"):
         _log.info("%s %s", type(spec).__name__, spec.model_dump_json(exclude_defaults=True))
         try:
-            _do(spec, Bench(store, torch.device(setting.device), _reporter(spec, listen)))
+            return _do(spec, Bench(store, torch.device(setting.device), _reporter(spec, listen)))
         except (NothingToDivide, Untraceable) as error:
             _log.info("skipped: %s", error)
             assert isinstance(spec, TrialSpec), "a dense network is not divided"
@@ -79,11 +79,14 @@ def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
     return None
 
 
-def _do(spec: Spec, bench: Bench) -> None:
+def _do(spec: Spec, bench: Bench) -> str | None:
+    """Do a task and keep what it found; return the reason where a trial ran to its end and failed all the same."""
     if isinstance(spec, DenseSpec):
         train_dense(spec, bench)
-    else:
-        _log.info("done: test accuracy %.4f", run_trial(spec, bench).test_top1)
+        return None
+    row = run_trial(spec, bench)
+    _log.info("%s: test accuracy %.4f%s", row.status, row.test_top1, f", {row.reason}" if row.reason else "")
+    return row.reason
 
 
 def _reporter(spec: Spec, listen: Listener) -> Callable[[Epoch], None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from pathlib import Path
 
-from runners.spec import TrialSpec
+from runners.spec import PRECISION, TrialSpec
 
 
 @dataclass
@@ -15,6 +16,13 @@ class Row:
     Accuracies are fractions in [0, 1]; groups* hold a JSON list with one number a family (groups_target: one for the
     network where the scope is that); latencies are ratios dense / compact; train_seconds covers every epoch the
     network went through, those of the shared dense network included.
+
+    hyperparameters: the configuration of the method; what it sets of its own on training (finetune_epochs, finetune_lr,
+        schedule_over) stands there too, while the columns from optimizer to equal are the recipe's and the trial's.
+    k_reached: 1 where training alone left exactly the groups of the target, 0 where not, empty where nothing trains.
+    groups_above: groups that training left above the target, in all families.
+    trained_epochs: epochs that were trained, all phases. train_macs: multiply-adds of all their steps, three forward
+        passes each, of the network as it was in each phase.
     """
 
     protocol: int
@@ -65,11 +73,34 @@ class Row:
     start: str | None = None
     train_images: int | None = None
     realisation: str | None = None
+    optimizer: str | None = None
+    lr: float | None = None
+    finetune_lr: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    batch_size: int | None = None
+    schedule: str | None = None
+    schedule_over: str | None = None
+    warmup: float | None = None
+    label_smoothing: float | None = None
+    augmentation: str | None = None
+    normalisation: str | None = None
+    dense_weights: str | None = None
+    round_to: int | None = None
+    precision: str | None = None
+    measure: str | None = None
+    equal: str | None = None
+    classes: int | None = None
+    k_reached: int | None = None
+    groups_above: int | None = None
+    trained_epochs: int | None = None
+    train_macs: int | None = None
 
     @classmethod
     def of(cls, spec: TrialSpec, suite: str, status: str = "done", reason: str | None = None) -> Row:
         """Return a row that says what the trial is, and nothing measured yet."""
         dense, sparsify, finetune = spec.epochs
+        recipe = spec.recipe
         return cls(
             protocol=spec.protocol,
             suite=suite,
@@ -77,7 +108,7 @@ class Row:
             status=status,
             reason=reason,
             method=spec.method,
-            hyperparameters=json.dumps(spec.all_hyperparameters, sort_keys=True),
+            hyperparameters=json.dumps(spec.configuration, sort_keys=True),
             architecture=spec.architecture,
             dataset=spec.dataset,
             grouping=spec.grouping,
@@ -88,7 +119,24 @@ class Row:
             sparsify_epochs=sparsify,
             finetune_epochs=finetune,
             start=spec.starts_from,
-            train_images=spec.recipe.train_images,
+            train_images=recipe.train_images,
+            optimizer=recipe.optimizer,
+            lr=recipe.lr,
+            finetune_lr=recipe.finetune_lr,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            batch_size=recipe.batch_size,
+            schedule=recipe.schedule,
+            schedule_over=recipe.schedule_over,
+            warmup=recipe.warmup,
+            label_smoothing=recipe.label_smoothing,
+            augmentation="+".join(recipe.augmentation) or None,
+            normalisation=recipe.normalisation,
+            dense_weights=Path(recipe.dense_weights).name if recipe.dense_weights else None,
+            round_to=recipe.round_to,
+            precision=PRECISION,
+            measure=spec.measure,
+            equal=spec.equal,
         )
 
 

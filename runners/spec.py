@@ -22,7 +22,7 @@ from pydantic import (
 from methods import REGISTRY as METHODS
 from methods import Method
 from methods.base import Start
-from methods.groups import Scope
+from methods.groups import Measure, Scope
 from runners.architectures import ARCHITECTURES
 from runners.data import Normalisation
 from runners.datasets import DATASETS
@@ -30,7 +30,12 @@ from runners.datasets.augmentation import AUGMENTATIONS
 from runners.errors import InputError, nearest
 from runners.groupings import GROUPINGS, scope_of
 
-PROTOCOL = 1
+PROTOCOL = 2
+
+
+PRECISION = "float32"  # the only one that there is
+ScheduleOver = Literal["phase", "trial"]
+Equal = Literal["epochs", "macs"]
 
 
 class Strict(BaseModel):
@@ -49,6 +54,9 @@ class Strict(BaseModel):
 class Recipe(Strict):
     """How networks are trained, the same for every method. Epochs are per phase; see `TrialSpec.epochs`.
 
+    schedule_over: `phase` begins the learning rate anew in each phase, `trial` lets one cycle go over sparsify and
+        fine-tune.
+
     dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.weights`.
     normalisation: mean and standard deviation of the training split, or those of ImageNet.
     round_to: widths of compact networks are rounded up to multiples of it; see `runners.compaction.realise`.
@@ -64,6 +72,7 @@ class Recipe(Strict):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     schedule: Literal["cosine", "constant", "step"] = "cosine"
+    schedule_over: ScheduleOver = "phase"
     warmup: float = Field(0.0, ge=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     augmentation: tuple[Annotated[str, AfterValidator(AUGMENTATIONS.check)], ...] = ()
@@ -94,7 +103,10 @@ class Recipe(Strict):
 
 
 # what the shared dense network does not depend on
-NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "start", "round_to"}
+NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "schedule_over", "start", "round_to"}
+
+# what a method may set of its own, as a hyper-parameter, in place of the recipe's
+TUNED = ("finetune_epochs", "finetune_lr", "schedule_over")
 
 
 class Epochs(NamedTuple):
@@ -117,8 +129,11 @@ def _model_of(method: type[Method]) -> type[BaseModel]:
     return create_model(f"{method.name}", __base__=Strict, **fields)
 
 
-def _digest(content: dict[str, Any]) -> str:
-    """Hash of a spec; a file of weights is the same wherever it lies."""
+def _digest(content: dict[str, Any], protocol: int) -> str:
+    """Hash of a spec; a file of weights is the same wherever it lies. Protocol 1 had no place in it."""
+    content.pop("protocol", None)
+    if protocol > 1:
+        content["protocol"] = protocol
     if weights := content["recipe"].get("dense_weights"):
         content["recipe"]["dense_weights"] = Path(weights).name
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
@@ -131,17 +146,25 @@ class DenseSpec(Strict):
     dataset: str
     seed: int
     recipe: Recipe
+    protocol: int = PROTOCOL
 
     @property
     def id(self) -> str:
         """Hash of what decides its weights, defaults left out."""
         content = self.model_dump(exclude_defaults=True)
         content["recipe"] = self.recipe.model_dump(exclude=NOT_DENSE, exclude_defaults=True, mode="json")
-        return _digest(content)
+        return _digest(content, self.protocol)
 
 
 class TrialSpec(Strict):
-    """One trial: a method on a network with a seed, asked to keep a fraction of its groups."""
+    """One trial: a method on a network with a seed, asked to keep a fraction of its groups.
+
+    finetune_epochs, finetune_lr, schedule_over: the method's own in place of the recipe's, hyper-parameters like its
+        others; the total of the epochs stays that of the recipe. None: as in the recipe, see `epochs`.
+    measure: how groups are measured, see `runners.groupings.measures`.
+    equal: what a start from scratch at the final size is granted: the epochs of the others, or their training
+        multiply-adds, at most MOST_TIMES the epochs.
+    """
 
     method: Annotated[str, AfterValidator(check_method)]
     hyperparameters: dict[str, Any] = {}
@@ -154,6 +177,11 @@ class TrialSpec(Strict):
     start: Start | None = None
     recipe: Recipe
     protocol: int = PROTOCOL
+    finetune_epochs: int | None = Field(None, ge=0)
+    finetune_lr: float | None = Field(None, gt=0)
+    schedule_over: ScheduleOver | None = None
+    measure: Measure = "raw"
+    equal: Equal = "epochs"
 
     @model_validator(mode="before")
     @classmethod
@@ -165,19 +193,51 @@ class TrialSpec(Strict):
         given = _model_of(method).model_validate(content.get("hyperparameters") or {})
         content = content | {"hyperparameters": given.model_dump(exclude_defaults=True)}
         if not method.prunes:
-            content |= {"keep": 1.0, "scope": "layer", "grouping": "filter", "start": None}
+            content |= {"keep": 1.0, "scope": "layer", "grouping": "filter", "start": None, "measure": "raw"}
+            content |= dict.fromkeys(TUNED)
         elif (grouping := content.get("grouping")) in GROUPINGS:
             content |= {"scope": scope_of(str(grouping), content.get("scope", "layer"))}
         return content
 
     @model_validator(mode="after")
     def _epochs_suffice(self) -> Self:
-        if METHODS[self.method].trains and self.epochs.sparsify < 1:
+        """Refuse a split of the epochs that leaves a phase without any, and keys that have nothing to decide."""
+        method, given = METHODS[self.method], self.finetune_epochs
+        if given is not None:
+            self._check_split(given)
+        if self.schedule_over is not None and not method.trains:
+            raise ValueError(f"schedule_over = {self.schedule_over}: {self.method} has no sparsify phase to go over")
+        if self.equal == "macs" and (method.trains or not method.prunes or self.starts_from != "scratch"):
+            raise ValueError(
+                "equal = macs: is for a start from scratch at the final size: method random, start: scratch"
+            )
+        if self.measure == "folded" and not method.folds:
+            raise ValueError(
+                f"measure = folded: {self.method} has a fixed strength, whose prox would remove first what is largest;"
+                " raw or gamma, or a method that only chooses"
+            )
+        if method.trains and self.epochs.sparsify < 1 and given is None:
             raise ValueError(
                 f"start = dense leaves {self.method} {self.epochs.sparsify} of {self.recipe.total_epochs} epochs; "
                 "set start: dense in the recipe, so that every method gets the longer total"
             )
         return self
+
+    def _check_split(self, given: int) -> None:
+        method, recipe = METHODS[self.method], self.recipe
+        most = recipe.total_epochs
+        if method.trains:
+            most -= 1 + (recipe.dense_epochs if self.starts_from == "dense" else 0)
+        elif self.starts_from == "scratch" or recipe.dense_weights is not None:
+            raise ValueError(
+                f"finetune_epochs = {given}: {self.method} trains the final network in all {most} epochs here"
+            )
+        else:
+            most -= 1
+        if given > most:
+            raise ValueError(
+                f"finetune_epochs = {given}: must be at most {most} of the {recipe.total_epochs} epochs of {self.method}"
+            )
 
     @property
     def id(self) -> str:
@@ -185,12 +245,17 @@ class TrialSpec(Strict):
         content = self.model_dump(exclude_defaults=True, mode="json")
         if self.start == self._usual_start:
             content.pop("start", None)  # spelled out what is so anyway
-        return _digest(content)
+        return _digest(content, self.protocol)
 
     @property
     def dense(self) -> DenseSpec:
-        """The dense network of this trial."""
-        return DenseSpec(architecture=self.architecture, dataset=self.dataset, seed=self.seed, recipe=self.recipe)
+        """The dense network of this trial, trained for as many epochs as the trial begins with."""
+        recipe = self.recipe
+        if self.epochs.dense:
+            recipe = recipe.model_copy(update={"dense_epochs": self.epochs.dense})
+        return DenseSpec(
+            architecture=self.architecture, dataset=self.dataset, seed=self.seed, recipe=recipe, protocol=self.protocol
+        )
 
     @property
     def starts_from(self) -> Start:
@@ -207,18 +272,40 @@ class TrialSpec(Strict):
         """Epochs of each phase; they add up to the same total for every method of a recipe.
 
         A method that trains leaves fine-tuning its epochs of the recipe and sparsifies in the rest; a one-shot
-        method fine-tunes in all that its start leaves.
+        method fine-tunes in all that its start leaves. With finetune_epochs of its own a method that trains gives the
+        rest to sparsify, a one-shot method to the dense network.
         """
-        recipe = self.recipe
+        recipe, trains, given = self.recipe, METHODS[self.method].trains, self.finetune_epochs
         dense = recipe.dense_epochs if self.starts_from == "dense" else 0
+        if not trains and given is not None:
+            dense = recipe.total_epochs - given
         left = recipe.total_epochs - dense
-        finetune = min(left, recipe.finetune_epochs) if METHODS[self.method].trains else left
+        if given is not None:
+            finetune = given
+        else:
+            finetune = min(left, recipe.finetune_epochs) if trains else left
         return Epochs(dense, left - finetune, finetune)
 
     @property
     def all_hyperparameters(self) -> dict[str, Any]:
         """Hyper-parameters with the defaults filled in."""
         return _model_of(METHODS[self.method]).model_validate(self.hyperparameters).model_dump()
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What a search over this method varies: its hyper-parameters, and what it sets of its own on training."""
+        own = {key: value for key in TUNED if (value := getattr(self, key)) is not None}
+        return self.all_hyperparameters | own
+
+    @property
+    def phase_lr(self) -> float:
+        """The highest learning rate of fine-tuning."""
+        return self.finetune_lr or self.recipe.finetune_lr or self.recipe.lr
+
+    @property
+    def one_cycle(self) -> bool:
+        """Whether one cycle of the learning rate goes over sparsify and fine-tune."""
+        return METHODS[self.method].trains and (self.schedule_over or self.recipe.schedule_over) == "trial"
 
 
 def explain(error: ValidationError, where: str) -> InputError:

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from methods import REGISTRY as METHODS
 from runners.errors import InputError, nearest
-from runners.spec import Recipe, TrialSpec, check_method, explain
+from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
 
 FOLDER = Path(__file__).parent / "suites"
-AXES = ("dataset", "architecture", "grouping", "scope", "keep", "seed")
-DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"]}
-ENTRY_KEYS = ("grouping", "scope", "start")
+AXES = ("dataset", "architecture", "grouping", "scope", "measure", "keep", "seed")
+DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"], "measure": ["raw"]}
+OWN = ("start", "equal", *TUNED)  # what a method's entry may say of a trial beside the axes
+ENTRY_KEYS = ("grouping", "scope", "measure", *OWN)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: s
             hyper = {k: v for k, v in method.items() if k not in (*ENTRY_KEYS, "name")}
             for values in itertools.product(*(axes | own).values()):
                 content = dict(zip(axes, values, strict=True)) | {"method": method["name"], "recipe": chosen}
-                content |= {"hyperparameters": hyper, "start": method.get("start")}
+                content |= {"hyperparameters": hyper} | {k: method[k] for k in OWN if k in method}
                 yield _trial(content, {*axes} - {*own}, place, where)
 
 

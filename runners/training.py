@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from runners.data import AnySplit, Data
 from runners.spec import Recipe
@@ -18,6 +19,8 @@ from runners.spec import Recipe
 # images of 32x32; larger batches leave the cache: a ResNet-20 takes twice as long at 1,000
 EVALUATION_BATCH = 250
 EVALUATION_PIXELS = EVALUATION_BATCH * 64 * 64  # of larger images as many as these are: a VGG at 224 needs gigabytes
+CALIBRATION = 2048  # training images from which the statistics of batch norms are estimated again
+PASSES = 3  # forward passes that a training step is worth: forward, gradients of the inputs, gradients of the weights
 
 
 class Diverged(RuntimeError):
@@ -72,12 +75,21 @@ class Restore(NoHooks):
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training: its name in epochs.csv, epochs, highest learning rate, and seed of the data order."""
+    """One stretch of training: its name in epochs.csv, epochs, highest learning rate, and seed of the data order.
+
+    cycle: the part of the schedule of the learning rate that it goes through.
+    """
 
     name: str
     epochs: int
     lr: float
     seed: int
+    cycle: tuple[float, float] = (0.0, 1.0)
+
+    def rate(self, recipe: Recipe, progress: float) -> float:
+        """Return the learning rate of the step that begins at this progress of the phase, in [0, 1)."""
+        begin, end = self.cycle
+        return learning_rate(recipe, self.lr, begin + (end - begin) * progress)
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,7 @@ def train(
         network.train()
         for i, batch in enumerate(data.shuffled(recipe.batch_size, generator, recipe.augmentation)):
             done = number * per_epoch + i
-            lr = learning_rate(recipe, phase.lr, done / (per_epoch * phase.epochs))
+            lr = phase.rate(recipe, done / (per_epoch * phase.epochs))
             loss = _step(network, optimizer, batch, lr, recipe.label_smoothing, hooks)
             hooks.after_step(lr, (done + 1) / (per_epoch * phase.epochs))
             losses = losses.to(loss.device) + loss.double() * len(batch[1])
@@ -204,3 +216,31 @@ def evaluate(network: nn.Module, data: Data, split: AnySplit) -> Accuracy:
         top1 += int(best[:, 0].sum())
         top5 += int(best.sum())
     return Accuracy(top1 / len(split), top5 / len(split))
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, data: Data, augmentation: Sequence[str] = ()) -> None:
+    """Estimate the statistics of all batch norms again, as the mean over CALIBRATION training images.
+
+    The images are the same for every method, augmented as in training: a ResNet-20 trained with crops and flips has
+    91.5 % with the statistics of such images, and 88.5 % with those of plain ones. Nothing else in the network changes.
+    """
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not norms:
+        return
+    network.eval()
+    usual = [m.momentum for m in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    batch = max(2, min(EVALUATION_BATCH, EVALUATION_PIXELS // data.size**2))
+    wanted = min(CALIBRATION, len(data.train))
+    for images, _ in data.shuffled(batch, torch.Generator().manual_seed(0), augmentation):
+        network(images)
+        wanted -= len(images)
+        if wanted <= 0:
+            break
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
+    network.eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -15,17 +15,20 @@ from methods import Method
 from methods.groups import Budget, Groups
 from runners import measurement, sparse
 from runners.architectures import ARCHITECTURES, resolution
-from runners.compaction import TOLERANCE, Realised, channels_last, deploy, difference, realise
+from runners.compaction import IN_PLACE, TOLERANCE, Realised, channels_last, deploy, difference, realise
 from runners.data import Data, load
 from runners.environment import commit
 from runners.groupings import GROUPINGS
+from runners.groupings.measures import measured
 from runners.row import Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write
-from runners.training import Epoch, Phase, Restore, evaluate, train
+from runners.training import PASSES, Epoch, Phase, Restore, evaluate, recalibrate, train
 from runners.weights import load_weights
 
 EXAMPLES = 64
+MARGIN = 0.05  # above chance, below which a network counts as collapsed
+MOST_TIMES = 4  # the epochs of the others that a start from scratch with equal training multiply-adds may take
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Mismatch(RuntimeError):
     """The compact network does not compute what the masked one does."""
 
 
+class OwnBudget(ValueError):
+    """A method works towards another number of groups than the trial is about."""
+
+
 def build(spec: DenseSpec, data: Data) -> nn.Module:
     """Return the untrained network of a seed: the same weights for every method."""
     torch.manual_seed(spec.seed)
@@ -50,8 +57,9 @@ def build(spec: DenseSpec, data: Data) -> nn.Module:
 
 def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
     """Return the data of a recipe on a device. Raises InputError where it is not to be had."""
-    recipe = spec.recipe
-    return load(spec.dataset, recipe.train_images, device, recipe.normalisation, resolution(spec.architecture))
+    recipe, size = spec.recipe, resolution(spec.architecture)
+    elsewhere = recipe.dense_weights is not None
+    return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
 
 
 def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
@@ -83,21 +91,26 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     """Run one trial and keep what it found. The shared dense network is there already."""
     data = data_of(spec, bench.device)
     network, dense, row, epochs = _start(spec, bench, data)
-    groups = GROUPINGS[spec.grouping](network, data.example(EXAMPLES))
-    budget = Budget.of(groups, spec.keep, spec.scope)
+    example = data.example(EXAMPLES)
+    groups = measured(GROUPINGS[spec.grouping](network, example), network, example, spec.measure)
+    budget = Budget.of(groups, spec.keep, spec.scope, 1 if spec.grouping in IN_PLACE else spec.recipe.round_to)
     method = METHODS[spec.method](groups, budget, **spec.all_hyperparameters)
+    if method.budget is not budget:
+        raise OwnBudget(f"method {spec.method} sets a budget of its own, not that of keep {spec.keep:g}")
 
     at_start = groups.nonzero()
     epochs = [replace(e, nonzero_groups=at_start) for e in epochs]
     epochs += _sparsify(spec, bench, data, network, method)
-    row.groups_at_convergence = json.dumps(groups.nonzero())
-    masks = _project(row, data, network, method)
+    _count(row, method)
+    masks = _project(row, data, network, method, spec.recipe.augmentation)
 
-    example = data.example(EXAMPLES)
     realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
     row.compact_error = _check(network, realised.network, example)
     torch.save({"state": network.state_dict(), "masks": masks}, bench.store.trial(spec) / "checkpoint.pt")
-    epochs += _finetune(spec, bench, data, realised, masks)
+    row.dense_macs = measurement.count_macs(dense, example)
+    wanted = _finetune_epochs(spec, row.dense_macs, measurement.count_macs(realised.network, example))
+    epochs += _finetune(spec, bench, data, realised, masks, wanted)
+    _add_training(row, data, epochs, measurement.count_macs(realised.network, example))
 
     row.val_top1 = evaluate(realised.network, data, data.val).top1
     test = evaluate(realised.network, data, data.test)
@@ -108,6 +121,7 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     latencies = measure(row, dense, deployed, example)
     row.train_seconds = round(sum(e.seconds for e in epochs), 3)
     _keep(spec, bench.store, deployed, row.realisation, groups, masks)
+    row.status, row.reason = _verdict(test.top1, data.classes)
     bench.store.finish(spec, row, epochs, latencies)
     return row
 
@@ -127,6 +141,7 @@ def _start(spec: TrialSpec, bench: Bench, data: Data) -> tuple[nn.Module, nn.Mod
     row = Row.of(spec, bench.store.suite)
     row.dense_val_top1, row.dense_test_top1 = record["val_top1"], record["test_top1"]
     row.train_images, row.commit, row.torch = len(data.train), commit(), torch.__version__
+    row.classes = data.classes
     if spec.starts_from == "scratch":
         return network, dense, row, []
     return copy.deepcopy(dense), dense, row, record["epochs"]
@@ -139,25 +154,77 @@ def _sparsify(spec: TrialSpec, bench: Bench, data: Data, network: nn.Module, met
         network,
         data,
         spec.recipe,
-        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, _seed(spec.seed, 1)),
+        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, _seed(spec.seed, 1), (0.0, _turn(spec))),
         method,
-        undecayed=method.groups.parameters() if method.decays else (),
+        undecayed=method.groups.measured_parameters() if method.decays else (),
         count=method.groups.nonzero,
         report=bench.report,
     )
 
 
-def _project(row: Row, data: Data, network: nn.Module, method: Method) -> list[Tensor]:
-    """Zero all but the k best groups, and say what that cost on the validation split."""
-    groups, budget = method.groups, method.budget
+def _turn(spec: TrialSpec) -> float:
+    """Return the part of the schedule of the learning rate that is over when fine-tuning begins."""
+    _, sparsify, finetune = spec.epochs
+    return sparsify / (sparsify + finetune) if spec.one_cycle else 1.0
+
+
+def _count(row: Row, method: Method) -> None:
+    """Say how many groups training left, and how many of them are above the target."""
+    groups, targets = method.groups, method.budget.targets(method.groups)
+    left = groups.nonzero()
+    row.groups, row.groups_target = json.dumps(groups.sizes), json.dumps(targets)
+    row.groups_at_convergence = json.dumps(left)
+    if method.trains:
+        per_budget = left if method.budget.scope == "layer" else [sum(left)]
+        needed = zip(left, groups, strict=True)
+        row.k_reached = int(per_budget == targets and all(n > 0 or not f.floor for n, f in needed))
+        row.groups_above = sum(max(0, n - k) for n, k in zip(per_budget, targets, strict=True))
+
+
+def _project(row: Row, data: Data, network: nn.Module, method: Method, augmentation: Sequence[str]) -> list[Tensor]:
+    """Zero all but the k best groups, and say what that cost on the validation split.
+
+    The statistics of batch norms are estimated again before and after it: otherwise half of what it seems to cost is
+    theirs.
+    """
+    groups = method.groups
+    if method.prunes:
+        recalibrate(network, data, augmentation)
     before = evaluate(network, data, data.val).top1
-    masks = budget.select(method.scores())
+    masks = method.budget.select(method.scores())
     groups.scale_(masks)
+    if method.prunes:
+        recalibrate(network, data, augmentation)
     row.projection_drop = before - evaluate(network, data, data.val).top1
-    kept = [int(m.sum()) for m in masks]
-    row.groups, row.groups_target = json.dumps(groups.sizes), json.dumps(budget.targets(groups))
+    kept = groups.nonzero()  # what a method had zeroed below k is not kept
     row.groups_kept, row.group_sparsity = json.dumps(kept), 1 - sum(kept) / sum(groups.sizes)
     return masks
+
+
+def _finetune_epochs(spec: TrialSpec, dense_macs: int, macs: int) -> int:
+    """Return the epochs of fine-tuning: the trial's, or as many as cost what all epochs of the dense network do."""
+    if spec.equal == "epochs":
+        return spec.epochs.finetune
+    return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
+
+
+def _add_training(row: Row, data: Data, epochs: list[Epoch], macs: int) -> None:
+    """Fill in how much was trained: epochs, and multiply-adds of all steps."""
+    assert row.dense_macs is not None, "the dense network was counted"
+    small = sum(e.phase == "finetune" for e in epochs)
+    row.trained_epochs = len(epochs)
+    row.train_macs = PASSES * len(data.train) * (row.dense_macs * (len(epochs) - small) + macs * small)
+
+
+def _verdict(accuracy: float, classes: int) -> tuple[str, str | None]:
+    """Return status and reason: a network that is little better than chance has failed."""
+    least = 1 / classes + MARGIN
+    if accuracy >= least:
+        return "done", None
+    return (
+        "failed",
+        f"collapsed: test accuracy {accuracy:.4f} is below {least:.4f}, which is chance + {100 * MARGIN:g} points",
+    )
 
 
 def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
@@ -167,13 +234,15 @@ def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
     return error
 
 
-def _finetune(spec: TrialSpec, bench: Bench, data: Data, realised: Realised, masks: list[Tensor]) -> list[Epoch]:
+def _finetune(
+    spec: TrialSpec, bench: Bench, data: Data, realised: Realised, masks: list[Tensor], epochs: int
+) -> list[Epoch]:
     """Train the survivors in what is left of the epochs."""
     return train(
         realised.network,
         data,
         spec.recipe,
-        Phase("finetune", spec.epochs.finetune, spec.recipe.finetune_lr or spec.recipe.lr, _seed(spec.seed, 2)),
+        Phase("finetune", epochs, spec.phase_lr, _seed(spec.seed, 2), (_turn(spec) % 1.0, 1.0)),
         Restore(realised.restore),
         count=lambda: [int(m.sum()) for m in masks],
         report=bench.report,

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from methods import members as module
 from methods.groups import Budget, Family, Groups
+from methods.members import Member, Term
 
 WEIGHT = torch.arange(24.0).reshape(2, 3, 2, 2) - 7
 
@@ -152,6 +153,8 @@ def test_norm_of_order_one():
         (lambda: Groups([family((0,)), family((0,))]), "same name"),
         (lambda: Budget.of(Groups([family((0,))]), 0.0), "keep"),
         (lambda: Budget.of(Groups([family((0,))]), 1.5), "keep"),
+        (lambda: Budget.of(Groups([family((0,))]), 0.5, round_to=0), "round_to = 0"),
+        (lambda: Family("a", [(torch.ones(2, 3), (0,))], terms=[Term(Member(torch.ones(3), (0,)))]), "family a"),
         (lambda: Budget.of(Groups([family((0,))]), 0.5).select([torch.tensor([1.0, torch.nan])]), "NaN"),
     ],
 )
@@ -203,3 +206,134 @@ def test_exactly_k_groups_and_none_left_out_is_better(scores, keep, scope):
     for value, mask in zip(values, masks, strict=True):
         if not mask.all():
             assert value[mask].min() >= value[~mask].max()
+
+
+@pytest.mark.parametrize(
+    ("keep", "round_to", "k"),
+    [(0.5, 4, [8, 4]), (0.5, 3, [6, 3]), (0.1, 8, [8, 4]), (0.25, 2, [2, 2]), (1.0, 4, [10, 4]), (0.5, 100, [10, 4])],
+)
+def test_a_layer_budget_is_rounded_up_before_anything_is_chosen(keep, round_to, k):
+    groups = two_families()
+    budget = Budget.of(groups, keep, round_to=round_to)
+    assert budget.targets(groups) == k
+    assert budget.total == sum(k)
+    assert [int(m.sum()) for m in budget.select([torch.rand(10), torch.rand(4)])] == k
+
+
+def test_in_rows_each_row_is_rounded_up():
+    f = family((0, 1, 2, 3), rows=6)
+    budget = Budget.of(Groups([f]), 0.25, round_to=2)
+    assert budget.targets(Groups([f])) == [12]
+    assert budget.select([f.norms()])[0].sum(-1).tolist() == [2] * 6
+
+
+def test_with_scope_network_a_family_is_filled_with_its_own_next_best():
+    groups = two_families()
+    budget = Budget.of(groups, 0.5, "network", round_to=4)
+    assert budget.targets(groups) == [7], "what the families share is not rounded"
+    masks = budget.select([torch.arange(10.0) + 100, torch.tensor([0.0, 3, 2, 2])])
+    assert masks[0].tolist() == [False] * 2 + [True] * 8
+    assert masks[1].all()
+
+
+def test_a_family_that_keeps_none_is_not_filled():
+    groups = Groups([family((0,), name=n, parameter=torch.ones(6, 1)) for n in "ab"])
+    groups = Groups([Family(f.name, f.members, floor=False) for f in groups])
+    masks = Budget.of(groups, 0.25, "network", round_to=2).select([torch.ones(6), torch.zeros(6)])
+    assert [int(m.sum()) for m in masks] == [4, 0]
+
+
+@given(
+    scores=st.lists(st.sampled_from([0.0, 1.0, 2.0, -1.0, 1e-30, 1e30]), min_size=14, max_size=14),
+    keep=st.floats(0.01, 1),
+    scope=st.sampled_from(["layer", "network"]),
+    round_to=st.integers(1, 12),
+)
+def test_rounded_budgets_keep_multiples_and_all_that_plain_ones_keep(scores, keep, scope, round_to):
+    groups = two_families()
+    values = list(torch.tensor(scores, dtype=torch.float64).split([10, 4]))
+    plain = Budget.of(groups, keep, scope).select(values)
+    rounded = Budget.of(groups, keep, scope, round_to).select(values)
+    for value, before, after in zip(values, plain, rounded, strict=True):
+        kept = int(after.sum())
+        assert kept == len(after) or kept % round_to == 0
+        assert int(before.sum()) <= kept < int(before.sum()) + round_to
+        assert after[before].all(), "what is chosen without rounding is chosen with it"
+        if not after.all():
+            assert value[after].min() >= value[~after].max()
+
+
+def scaled_family(places=None, seed=0):
+    """Filters of 3 x 2 weights and a bias, the scale and shift behind them, and their variance."""
+    generator = torch.Generator().manual_seed(seed)
+    weight, *rest = (torch.randn(s, generator=generator) for s in ((6, 3, 2), (6,), (6,), (6,)))
+    variance = torch.rand(6, generator=generator) + 0.5
+    members = [Member(t, (0,), places=places) for t in (weight, *rest)]
+    terms = [Term(members[2], Member(weight, (0,)), variance, 0.25)]
+    return Family("f", members, terms=terms), (weight, *rest, variance)
+
+
+@pytest.mark.parametrize("places", [None, [4, 1], [[0, 3], [5, 1], [2, 4]]])
+@pytest.mark.parametrize("p", [1, 2])
+def test_terms_are_what_norms_are_made_of(places, p):
+    f, (weight, _, scale, _, variance) = scaled_family(None if places is None else torch.tensor(places))
+    for _ in range(2):  # the second time with other values
+        sizes = [
+            abs(s) * sum(abs(w) ** p for w in row) ** (1 / p) / (v + 0.25) ** 0.5
+            for row, s, v in zip(weight.flatten(1).tolist(), scale.tolist(), variance.tolist(), strict=True)
+        ]
+        groups = [g if isinstance(g, list) else [g] for g in (places or range(6))]
+        expected = [sum(sizes[c] ** p for c in g) ** (1 / p) for g in groups]
+        norms = f.norms(p)
+        assert (norms.dtype, norms.shape) == (torch.float64, f.shape)
+        assert norms.tolist() == pytest.approx(expected, rel=1e-12)
+        weight.mul_(torch.arange(1.0, 7)[:, None, None])
+        scale.add_(1)
+        variance.mul_(3)
+
+
+def test_norms_of_terms_leave_everything_alone():
+    _, tensors = scaled_family()
+    members = [Member(t.double(), (0,)) for t in tensors[:4]]  # in float64 nothing is copied unless one says so
+    doubled = Family("f", members, terms=[Term(members[2], members[0], tensors[4].double())])
+    before = [m.parameter.clone() for m in doubled.parts]
+    for p in (1, 2):
+        doubled.norms(p)
+    assert all(torch.equal(m.parameter, b) for m, b in zip(doubled.parts, before, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_factors_other_than_zero_scale_what_is_measured_and_zero_clears_all(dtype):
+    f, tensors = scaled_family()
+    before = [t.clone() for t in tensors]
+    norms = f.norms()
+    factors = torch.tensor([0.5, 0, 1, 2, 0, 0.25], dtype=dtype)
+    f.scale_(factors)
+    alive = factors.float() != 0
+    for i, (now, then) in enumerate(zip(tensors[:4], before, strict=False)):
+        assert not now[~alive].any()
+        assert torch.equal(now[alive], (then * factors.float() if i == 2 else then)[alive])
+    torch.testing.assert_close(f.norms(), norms * factors.double())
+    assert (f.nonzero(), f.elements) == (4, 6 + 3)
+    assert torch.equal(tensors[4], before[4]), "the variance is read only"
+
+
+def test_a_factor_that_the_dtype_loses_clears_all_members():
+    f, tensors = scaled_family()
+    f.scale_(torch.tensor([1e-60, 1, 1, 1, 1, 1], dtype=torch.float64))
+    assert not any(t[0].any() for t in tensors[:4])
+
+
+def test_a_family_stays_alive_by_what_is_not_measured():
+    f, (_, _, scale, _, _) = scaled_family()
+    scale.zero_()
+    assert f.norms().tolist() == [0.0] * 6
+    assert f.nonzero() == 6
+
+
+def test_a_network_is_raw_where_all_of_it_is():
+    f, _ = scaled_family()
+    plain = Family("g", [(torch.ones(2), (0,))])
+    assert (plain.is_raw, plain.measured) == (True, plain.parts)
+    assert (f.is_raw, f.measured) == (False, f.parts[2:3])
+    assert [Groups(g).is_raw for g in ([plain], [f], [plain, f])] == [True, False, False]

@@ -1,0 +1,64 @@
+"""A strength from the data: the least lam that holds at zero the groups that have to go.
+
+At a stationary point of loss + lam R a group stays zero iff ||gradient_j|| <= lam pull_j, pull_j the largest norm of a
+subgradient of R there: tau sqrt(d_j) for the envelope, sqrt(d_j) for the group lasso. So with the losers, the m - k
+groups of least importance,
+
+    lam = max over the losers of ||mean gradient_j|| / pull_j,
+
+measured while they are not yet zero: at zero the gradient of a group vanishes in networks with ReLU, whatever lam. One
+lam for each problem (family, or network).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from methods.groups import Budget, Family, Groups, join
+from methods.problems import Problem
+
+WINDOW = 0.1  # the part of the phase over which gradients are averaged, at its beginning and without the regulariser
+
+
+class Bound:
+    """The mean gradient of the groups over the first steps of a phase, and the strength that follows from it."""
+
+    def __init__(self, groups: Groups) -> None:
+        """groups: those whose gradients are averaged; hears nothing yet."""
+        self.groups = groups
+        self.found: list[float] | None = None
+        self._sums: dict[int, Tensor] = {}
+        self._steps = 0
+
+    @torch.no_grad()
+    def open(self, progress: float) -> bool:
+        """Add the gradients of a step, and say whether more are wanted.
+
+        Raises ValueError where there are none: the gradients of the step must not have been cleared yet.
+        """
+        if self.found is not None or (progress > WINDOW and self._steps):
+            return False
+        for parameter in self.groups.parameters():
+            if parameter.grad is None:
+                raise ValueError("lam = bound: needs the gradients of the step; clear them after after_step")
+            self._sums[id(parameter)] = self._sums.get(id(parameter), 0) + parameter.grad
+        self._steps += 1
+        return progress <= WINDOW
+
+    def settle(self, problems: Sequence[Problem], pulls: Sequence[Tensor], budget: Budget) -> None:
+        """Set the strength of each problem. pulls: one tensor a problem, shaped as its norms or (1,)."""
+        norms = [self._mean(f).norms() for f in self.groups]
+        gradients = norms if budget.scope == "layer" else [join(norms)]
+        self.found = []
+        for problem, gradient, pull in zip(problems, gradients, pulls, strict=True):
+            losers = (~problem.kept()) & (pull > 0)
+            ratios = torch.where(losers, gradient / pull, 0.0)
+            self.found.append(float(ratios.max()))
+        self._sums = {}
+
+    def _mean(self, family: Family) -> Family:
+        members = [m._replace(parameter=self._sums[id(m.parameter)] / self._steps) for m in family.measured]
+        return Family(family.name, members, family.rows)
