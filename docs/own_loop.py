@@ -1,15 +1,15 @@
-"""WGSEF in a training loop of one's own: a network that ends with exactly a quarter of its filters and neurons.
+"""WGSEF-DC in a training loop of one's own: a network that ends with exactly a quarter of its filters and neurons.
 
     .venv/bin/python -m docs.own_loop          (from the root of the repository)
 
-The lines marked # klevel are all that WGSEF needs.
+The lines marked # klevel are all that WGSEF-DC needs.
 """
 
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from methods import WGSEF, Budget  # klevel
+from methods import WGSEFDC, Budget  # klevel
 from runners.compaction import realise
 from runners.groupings import GROUPINGS  # klevel
 
@@ -24,12 +24,12 @@ network = nn.Sequential(
     nn.Conv2d(16, 32, 3), nn.BatchNorm2d(32), nn.ReLU(), nn.Flatten(),
     nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10),
 )  # fmt: skip
-optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0)  # WGSEF decays the groups by itself
+optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
 groups = GROUPINGS["filter"](network, images[:1])  # klevel
-pruner = WGSEF(groups, Budget.of(groups, keep=0.25))  # klevel
-pruner.attach(optimizer)  # klevel: Adam has a metric of its own, SGD would not need this line
+pruner = WGSEFDC(groups, Budget.of(groups, keep=0.25))  # klevel
+pruner.attach(optimizer)  # klevel: how far it goes depends on momentum, and on Adam's second moments
 
-epochs, batch = 15, 64
+epochs, batch = 13, 64
 steps = epochs * -(-len(train) // batch)
 step = 0
 for epoch in range(epochs):
@@ -38,7 +38,7 @@ for epoch in range(epochs):
         nn.functional.cross_entropy(network(images[chosen]), labels[chosen]).backward()
         optimizer.step()
         step += 1
-        pruner.after_step(lr=3e-3, progress=step / steps)  # klevel
+        pruner.after_step(lr=0.05, progress=step / steps)  # klevel
     print(f"epoch {epoch + 1:2d}: {groups.nonzero()} groups left of {groups.sizes}")
 
 

@@ -9,11 +9,13 @@ import importlib
 import pkgutil
 
 from methods.base import Method
+from methods.gmp import GMP
 from methods.group_lasso import GroupLasso
 from methods.groups import Budget, Family, Groups
 from methods.members import Member
 from methods.wgsef import WGSEF
 from methods.wgsef_dc import WGSEFDC
+from methods.wgsef_split import WGSEFSplit
 
 
 def discover() -> dict[str, type[Method]]:
@@ -33,4 +35,17 @@ def discover() -> dict[str, type[Method]]:
 
 REGISTRY: dict[str, type[Method]] = discover()
 
-__all__ = ["REGISTRY", "WGSEF", "WGSEFDC", "Budget", "Family", "GroupLasso", "Groups", "Member", "Method", "discover"]
+__all__ = [
+    "GMP",
+    "REGISTRY",
+    "WGSEF",
+    "WGSEFDC",
+    "Budget",
+    "Family",
+    "GroupLasso",
+    "Groups",
+    "Member",
+    "Method",
+    "WGSEFSplit",
+    "discover",
+]

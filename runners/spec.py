@@ -236,7 +236,7 @@ class TrialSpec(Strict):
             most -= 1
         if given > most:
             raise ValueError(
-                f"finetune_epochs = {given}: must be at most {most} of the {recipe.total_epochs} epochs of {self.method}"
+                f"finetune_epochs = {given}: {self.method} may take at most {most} of its {recipe.total_epochs} epochs"
             )
 
     @property
@@ -280,10 +280,8 @@ class TrialSpec(Strict):
         if not trains and given is not None:
             dense = recipe.total_epochs - given
         left = recipe.total_epochs - dense
-        if given is not None:
-            finetune = given
-        else:
-            finetune = min(left, recipe.finetune_epochs) if trains else left
+        usual = min(left, recipe.finetune_epochs) if trains else left
+        finetune = usual if given is None else given
         return Epochs(dense, left - finetune, finetune)
 
     @property

@@ -47,6 +47,20 @@ def trial(method="wgsef", keep=0.5, seed=0, **cells):
     return row
 
 
+RECIPE = {
+    "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4, "batch_size": 64, "schedule": "cosine",
+    "schedule_over": "phase", "warmup": 0, "label_smoothing": 0, "normalisation": "own", "round_to": 1,
+    "precision": "float32", "measure": "raw", "equal": "epochs", "classes": 10,
+}  # fmt: skip
+
+
+def second(method="wgsef", keep=0.5, seed=0, split=(0, 8, 3), **cells):
+    """A row under protocol 2: the recipe in columns, the epochs of the phases, and ten classes."""
+    phases = dict(zip(("dense_epochs", "sparsify_epochs", "finetune_epochs"), split, strict=True))
+    row = trial(method, keep, seed, **{"protocol": 2, "val_top1": 0.9} | RECIPE | phases | cells)
+    return row | {"trial": cells.get("trial", f"{row['trial']}-{split}-{row['lr']}-{row['equal']}")}
+
+
 def suite(seeds=3, keeps=(0.5, 0.25, 0.1), **cells):
     """The rows of a suite: dense and five methods, magnitude on single weights."""
     rows = [trial("dense", seed=seed, **cells) for seed in range(seeds)]
@@ -105,6 +119,7 @@ def make():
         PRUNED = PRUNED
         trial = staticmethod(trial)
         suite = staticmethod(suite)
+        second = staticmethod(second)
         KEEPS = KEEPS
         grid = staticmethod(grid)
         EPOCHS = EPOCHS

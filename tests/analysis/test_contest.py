@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.contest import Contest, chosen_by, contests, in_order, method_of, sentence, shown
+from analysis.contest import Contest, chosen_by, contests, in_order, method_of, shown
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.tables.ranks import ranks as ranks_table
@@ -118,7 +118,7 @@ def test_the_best_hyperparameters_on_validation_are_taken_problem_by_problem(res
     found = results(rows)
     contest = only(contests(found))
     assert list(contest.scores["wgsef"]) == [0.5, 0.5]
-    assert chosen_by(found) == "of several hyperparameters the best on validation, per problem: wgsef"
+    assert chosen_by(found) == "Configurations tried, best on validation per problem: random 1, wgsef 2"
     assert chosen_by(results(make.grid(wgsef=[0.9, 0.8], random=[0.1, 0.2]))) == ""
 
 
@@ -133,7 +133,7 @@ def test_hyperparameters_that_one_row_does_not_tell_are_values_of_their_own(resu
 def test_several_hyperparameters_without_validation_are_a_reason_to_skip(results, make):
     rows = make.grid(random=[0.1, 0.2], wgsef=[0.5, 0.6])
     rows += [make.trial("wgsef", k, hyperparameters='{"lam": 1}', test_top1=0.4) for k in make.KEEPS[:2]]
-    with pytest.raises(Skip, match="wgsef has several hyperparameters, and no val_top1"):
+    with pytest.raises(Skip, match="wgsef has several configurations, and no val_top1"):
         contests(results(rows))
     columns = [column for column in make.COLUMNS if column != "val_top1"]
     with pytest.raises(Skip, match="no val_top1 tells"):
@@ -214,8 +214,3 @@ def test_a_p_that_is_none_does_not_stop_the_others(results, make):
     by_pair = {(duel.left, duel.right): duel for duel in duels}
     assert math.isnan(by_pair["wgsef", "random"].corrected)
     assert by_pair["wgsef", "l1_filter"].corrected == pytest.approx(2 * by_pair["wgsef", "l1_filter"].result.p)
-
-
-def test_sentences():
-    assert sentence("of several") == "Of several."
-    assert sentence("") == ""

@@ -5,6 +5,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.container import ErrorbarContainer
 
 from analysis import figures, tables
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.registry import Skip, discover, entry
 from analysis.style import KNOWN, PAPER, drawn
@@ -19,7 +20,7 @@ def draw(folder):
     def of(name, rows, **options):
         (setting,) = load(folder(rows, **options)).settings()
         with drawn():
-            return FIGURES[name](setting)
+            return FIGURES[name](setting.results if FIGURES[name].whole else setting)
 
     return of
 
@@ -88,7 +89,7 @@ def test_accuracy_and_its_interval_by_hand(draw, make):
     assert ends == [pytest.approx([92 - 4.96828, 92 + 4.96828], abs=1e-4)]
     dense = figure.axes[0].lines[0]
     assert list(dense.get_ydata()) == pytest.approx([98, 98])
-    assert figure.get_suptitle().endswith("3 seeds, mean and 95 % t-interval")
+    assert figure.get_suptitle().endswith(f"3 seeds, mean and 95 % t-interval\n{OLD_RULES}")
 
 
 def test_the_dense_band_is_its_interval_and_ends_at_100(draw, make):
@@ -127,7 +128,7 @@ def test_accuracy_over_speedup_by_hand(draw, make):
     figure = draw("accuracy_vs_speedup", [*three(make), make.trial("random", test_top1=0.5, speedup_b64="")])
     ((x, y, _),) = bars(figure.axes[0])
     assert (list(x), list(y)) == (pytest.approx([2]), pytest.approx([92]))
-    assert figure.get_suptitle().endswith("not measured: random")
+    assert figure.get_suptitle().endswith(f"not measured: random\n{OLD_RULES}")
 
 
 def test_marks_are_set_aside_by_little(draw, make):

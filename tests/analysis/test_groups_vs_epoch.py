@@ -7,6 +7,7 @@ from matplotlib.container import ErrorbarContainer
 
 from analysis.__main__ import main
 from analysis.figures.groups_vs_epoch import groups_vs_epoch
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.schema import InputError
@@ -122,7 +123,7 @@ def test_the_start_is_the_last_dense_epoch_or_unknown(draw, make):
 def test_methods_that_do_not_train_are_named(draw, make):
     still = [make.trial(method, sparsify_epochs=0) for method in ("random", "magnitude")]
     figure = draw([trained(make, [[10, 25]])], trials=still)
-    assert figure.get_suptitle().endswith("not training, hence not drawn: magnitude, random")
+    assert figure.get_suptitle().endswith(f"not training, hence not drawn: magnitude, random\n{OLD_RULES}")
     assert "random" not in legend(figure)
 
 
@@ -176,7 +177,7 @@ def test_many_strengths_are_reduced_to_the_best_on_validation(draw, make):
     assert len(curves(draw(fixed).axes[0])) == 6
     figure = draw([*fixed, lam("auto", 0.1)])
     assert legend(figure)[:2] == ["wgsef (lam=0.3)", "wgsef (lam=auto)"]
-    assert "of many hyperparameters of a method: the best on validation" in " ".join(figure.get_suptitle().split())
+    assert "Configurations tried, best on validation per panel: wgsef" in " ".join(figure.get_suptitle().split())
     with pytest.raises(Skip, match="no val_top1 tells which is the best"):
         draw([lam(0.1 * i, "") for i in range(1, 8)])
 

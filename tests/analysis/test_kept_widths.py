@@ -7,6 +7,7 @@ import pytest
 from matplotlib.collections import QuadMesh
 
 from analysis.figures.kept_widths import kept_widths
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.style import PAPER, drawn
@@ -54,7 +55,9 @@ def test_the_mean_over_seeds_is_shown_in_colour_and_number(setting, make):
     assert numbers(axes) == ["11.3", "24"]
     assert rows_of(axes) == ["keep 0.5: wgsef"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1\nof 20", "2\nof 50"]
-    assert figure.get_suptitle() == "lenet5_caffe on digits, filter groups, layer scope\nkept widths, mean of 3 seeds"
+    assert figure.get_suptitle() == (
+        f"lenet5_caffe on digits, filter groups, layer scope\nkept widths, mean of 3 seeds\n{OLD_RULES}"
+    )
 
 
 def test_equal_rows_are_one(setting, make):
@@ -125,4 +128,4 @@ def test_many_strengths_are_reduced(setting, make):
     found = maps(setting([row | {"trial": str(i)} for i, row in enumerate(rows)]))
     (row,) = found.by_keep[0.5]
     assert list(row.kept) == [18, 17]
-    assert found.lines == ["tuned, the best on validation at each keep: a"]
+    assert found.lines == ["Configurations tried, best on validation per keep: a 14"]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from analysis.figures.accuracy_vs_lam import accuracy_vs_lam
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.strength import strength
@@ -136,7 +137,7 @@ def test_strengths_under_other_conditions_are_other_curves(draw, make):
 def test_zero_and_nonsense_are_not_on_the_axis(draw, make):
     figure = draw([*sweep(make), at(make, 0), at(make, "strong")])
     assert len(figure.axes[0].containers[0][0].get_xdata()) == 3
-    assert figure.get_suptitle().endswith("lam 0 has no place on this axis: wgsef")
+    assert figure.get_suptitle().endswith(f"lam 0 has no place on this axis: wgsef\n{OLD_RULES}")
 
 
 def test_a_narrow_sweep_has_ticks_at_its_strengths(draw, make):
@@ -189,4 +190,4 @@ def test_only_experiments_with_both_are_in_the_table(setting, make):
 def test_failed_trials_are_counted_in_the_caption(setting, make):
     failed = at(make, 1.0, "", status="failed")
     found = lam_auto(setting([at(make, 0.1), at(make, "auto"), failed]))
-    assert found.caption.endswith("1 of 3 trials failed and is left out.")
+    assert found.caption.endswith(f"1 of 3 trials failed and is left out. {OLD_RULES}.")

@@ -7,11 +7,11 @@ from analysis.registry import Skip
 from analysis.table import NOTHING, TIMES
 from analysis.tables.literature import HEADINGS, literature
 
-HEADER = "method,architecture,dataset,dense_top1,top1,mac_speedup,compression,group_sparsity,source"
+HEADER = "method,architecture,dataset,dense_top1,top1,mac_speedup,compression,group_sparsity,source,selection,note"
 ROWS = [
-    "slow,lenet5_caffe,digits,0.9304,0.9310,1.12,1.10,,Li 2017",
-    "unknown,lenet5_caffe,digits,,0.91,,,,",
-    "slowest,lenet5_caffe,digits,0.95,0.9,1.01,,,Anon",
+    "slow,lenet5_caffe,digits,0.9304,0.9310,1.12,1.10,,Li 2017,best epoch on test,one run",
+    "unknown,lenet5_caffe,digits,,0.91,,,,,,",
+    "slowest,lenet5_caffe,digits,0.95,0.9,1.01,,,Anon,,",
 ]
 
 
@@ -36,13 +36,33 @@ def test_every_cell_by_hand(setting, make):
     found = literature(setting(rows))
     assert found.headings == HEADINGS
     assert texts(found.rows[:3]) == [
-        ["slowest", "Anon", "95.00", "90.00", "-5.00", f"1.01{TIMES}", NOTHING, NOTHING],
-        ["slow", "Li 2017", "93.04", "93.10", "+0.06", f"1.12{TIMES}", f"1.10{TIMES}", NOTHING],
-        ["unknown", NOTHING, NOTHING, "91.00", NOTHING, NOTHING, NOTHING, NOTHING],
+        ["slowest", "Anon", NOTHING, "95.00", "90.00", "-5.00", f"1.01{TIMES}", NOTHING, NOTHING],
+        [
+            "slow",
+            "Li 2017 (one run)",
+            "best epoch on test",
+            "93.04",
+            "93.10",
+            "+0.06",
+            f"1.12{TIMES}",
+            f"1.10{TIMES}",
+            NOTHING,
+        ],
+        ["unknown", NOTHING, NOTHING, NOTHING, "91.00", NOTHING, NOTHING, NOTHING, NOTHING],
     ]
     assert texts(found.rows[3:]) == [
-        ["wgsef", "ours, keep 0.5", "98.00", "92.00 ± 2.00", "-6.00", f"3.00{TIMES}", f"2.00{TIMES}", "3"],
-        ["random", "ours, keep 0.5", "98.00", "50.00", "-48.00", NOTHING, f"2.00{TIMES}", "1"],
+        [
+            "wgsef",
+            "ours, keep 0.5",
+            "last epoch",
+            "98.00",
+            "92.00 ± 2.00",
+            "-6.00",
+            f"3.00{TIMES}",
+            f"2.00{TIMES}",
+            "3",
+        ],
+        ["random", "ours, keep 0.5", "last epoch", "98.00", "50.00", "-48.00", NOTHING, f"2.00{TIMES}", "1"],
     ]
     assert len(found.blocks) == 2
 
@@ -59,7 +79,7 @@ def test_the_caption_says_that_budgets_differ(setting, make):
 
 def test_without_dense_there_is_no_change(setting, make):
     (row,) = literature(setting([make.trial()])).blocks[1]
-    assert [row[2].text, row[4].text] == [NOTHING, NOTHING]
+    assert [row[3].text, row[5].text] == [NOTHING, NOTHING]
 
 
 def test_nothing_published_or_nothing_of_ours_is_skipped(setting, make):

@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgba
 
 from analysis.contest import Contest
 from analysis.figures.performance_profile import MARKS, performance_profile, profile
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.style import KNOWN, LOOKS, PAPER, drawn
@@ -52,7 +53,7 @@ def test_a_profile_by_hand(draw, make):
     assert all(line.get_drawstyle() == "steps-post" for line in found.values())
     assert axes.get_xlim()[1] == pytest.approx(1.04 * 40)
     assert all(line.get_xdata()[-1] == axes.get_xlim()[1] for line in found.values())
-    assert figure.get_suptitle() == "Performance profile\n4 problems of 1 setting, mean of 2 seeds"
+    assert figure.get_suptitle() == f"Performance profile\n4 problems of 1 setting, mean of 2 seeds\n{OLD_RULES}"
     assert figure.get_figwidth() == PAPER.column
 
 
@@ -115,7 +116,7 @@ def test_the_choice_of_hyperparameters_is_said(draw, make):
     rows += [
         make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in make.KEEPS[:2] for h in ("{}", '{"lam": 1}')
     ]
-    assert "of several hyperparameters the best on" in draw(rows).get_suptitle()
+    assert "best on validation per problem: random\n1, wgsef 2" in draw(rows).get_suptitle()
 
 
 @pytest.mark.parametrize("style", LOOKS)

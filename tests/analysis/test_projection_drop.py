@@ -3,6 +3,7 @@
 import pytest
 
 from analysis.figures.projection_drop import projection_drop
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.style import drawn
 
@@ -60,12 +61,12 @@ def test_a_gain_stays_in_sight(draw, make):
 
 def test_who_has_no_value_is_named(draw, make):
     figure = draw([make.trial(projection_drop=0), make.trial("random", projection_drop="")])
-    assert figure.get_suptitle().endswith("not measured: random")
+    assert figure.get_suptitle().endswith(f"not measured: random\n{OLD_RULES}")
     assert len(series(figure.axes[0])) == 1
 
 
 def test_one_shot_is_said_only_where_there_is_some(draw, make):
     train = draw([make.trial(projection_drop=0)]).get_suptitle()
-    assert train.endswith("before fine-tuning")
+    assert train.endswith(f"before fine-tuning\n{OLD_RULES}")
     both = draw([make.trial(projection_drop=0), make.trial("random", sparsify_epochs=0, projection_drop=0.1)])
     assert "one-shot methods are pruned at once" in both.get_suptitle()

@@ -1,21 +1,31 @@
 """Numbers from the literature: which file, what it may hold, how they look, and where they are drawn."""
 
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
 from analysis.figures.accuracy_vs_compression import accuracy_vs_compression
 from analysis.figures.accuracy_vs_mac_speedup import accuracy_vs_mac_speedup
 from analysis.load import load
-from analysis.published import CAUTION, KINDS, comparable, published, published_looks, source_notes, sources
+from analysis.published import (
+    CAUTION,
+    COMES_WITH_KLEVEL,
+    KINDS,
+    comparable,
+    published,
+    published_looks,
+    source_notes,
+    sources,
+)
 from analysis.schema import InputError
 from analysis.style import KNOWN, PAPER, drawn
 
 HEADER = ",".join(["method", "architecture", "dataset", "dense_top1", "top1", "mac_speedup", "compression"])
-HEADER += ",group_sparsity,source"
+HEADER += ",group_sparsity,source,selection,note"
 ROWS = [
     "l1_filter (pruned-A),lenet5_caffe,digits,0.93,0.95,2.0,1.5,,Li 2017",
     "l1_filter (pruned-B),lenet5_caffe,digits,0.93,0.94,4.0,,,Li 2017",
-    "fpgm,lenet5_caffe,digits,,0.92,3.0,,0.4,He 2019",
+    "fpgm,lenet5_caffe,digits,,0.92,3.0,,0.4,He 2019,best epoch on test,one run",
     "fpgm,vgg16,digits,,0.1,3.0,,,He 2019",
     "hrank,lenet5_caffe,digits,,0.91,,2.5,,",
     "silent,lenet5_caffe,digits,0.9,,2.0,,,Anon 2020",
@@ -27,7 +37,8 @@ def setting(folder, make, tmp_path):
     """Return a setting beside whose folder lies a published.csv with these lines."""
 
     def of(lines=tuple(ROWS), header=HEADER, rows=None):
-        (tmp_path / "published.csv").write_text("\n".join([header, *lines]) + "\n")
+        whole = [line + "," * (header.count(",") - line.count(",")) for line in lines]
+        (tmp_path / "published.csv").write_text("\n".join([header, *whole]) + "\n")
         rows = rows or [make.trial(mac_speedup=2.5, dense_macs=250, macs=100)]
         (found,) = load(folder(rows)).settings()
         return found
@@ -62,7 +73,7 @@ def test_the_rows_are_those_of_the_setting(setting):
 def test_the_given_file_goes_before_the_one_beside(setting, tmp_path):
     found = setting()
     found.results.published = tmp_path / "mine.csv"
-    found.results.published.write_text(f"{HEADER}\nmine,lenet5_caffe,digits,,0.5,,,,\n")
+    found.results.published.write_text(f"{HEADER}\nmine,lenet5_caffe,digits,,0.5,,,,,,\n")
     assert list(published(found)["method"]) == ["mine"]
     found.results.published = tmp_path / "absent.csv"
     with pytest.raises(InputError, match=r"absent\.csv cannot be opened"):
@@ -71,7 +82,7 @@ def test_the_given_file_goes_before_the_one_beside(setting, tmp_path):
 
 def test_without_a_file_beside_the_one_of_klevel_counts(folder, make):
     (found,) = load(folder([make.trial(architecture="resnet56", dataset="cifar10")])).settings()
-    assert len(published(found)) == 12
+    assert len(published(found)) == 14
     (found,) = load(folder([make.trial()])).settings()
     assert published(found).empty
     assert list(published(found).columns) == list(KINDS)
@@ -99,7 +110,11 @@ def test_a_missing_column_is_named(setting):
 def test_each_source_has_one_number_and_stands_once(setting):
     rows = comparable(setting(), "mac_speedup")
     assert sources(rows) == ["Li 2017", "He 2019"]
-    assert source_notes(rows) == ["Published: [1] Li 2017; [2] He 2019."]
+    assert source_notes(rows) == [
+        "Published: [1] Li 2017; [2] He 2019.",
+        "Selected: best epoch on test (fpgm).",
+        "Notes: fpgm (92.00 %): one run.",
+    ]
     assert source_notes(comparable(setting(), "compression").iloc[1:]) == []
 
 
@@ -121,7 +136,7 @@ def test_marks_lie_where_their_numbers_say(setting):
     assert names == ["wgsef", "l1_filter (pruned-A) [1]", "l1_filter (pruned-B) [1]", "fpgm [2]"]
     assert CAUTION in figure.get_suptitle().replace("\n", " ")
     assert [text.get_text() for text in figure.texts if text.get_text().startswith("Published")] == [
-        "Published: [1] Li 2017; [2] He 2019."
+        "\n".join(source_notes(comparable(setting(), "mac_speedup")))
     ]
 
 
@@ -148,3 +163,17 @@ def test_many_on_little_height_are_drawn_again_enlarged(setting, make):
     assert box.get_x() == pytest.approx(part.get_xlim()[0])
     few = drawn_figure(accuracy_vs_mac_speedup, setting(lines[:4], rows=rows))
     assert len(few.axes) == 1
+
+
+def test_the_corrected_rows_come_with_klevel():
+    rows = pd.read_csv(COMES_WITH_KLEVEL)
+    of = rows[rows["architecture"] == "resnet56"].set_index("method")
+    assert of.loc["hrank", ["top1", "mac_speedup", "compression"]].tolist() == [0.9317, 2.0, 1.74]
+    assert of.loc[["fpgm (mix 40 %)", "fpgm (only 40 %)"], "top1"].tolist() == [0.9326, 0.9349]
+    assert "fpgm" not in of.index
+    torch_pruning = rows["source"].str.contains("Torch-Pruning|DepGraph, repository table")
+    assert (rows.loc[torch_pruning, "selection"] == "best epoch on test").all()
+    assert rows.loc[~torch_pruning, "selection"].isna().all()
+    foreign = (rows["architecture"] == "vgg16_plain") | (rows["dataset"].isin(["imagenet", "mnist"]))
+    assert rows.loc[foreign, "note"].notna().all()
+    assert "93.89" in of.loc["depgraph", "note"].iloc[0]

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.registry import Skip
 from analysis.significance import holm, paired
@@ -90,7 +91,9 @@ def test_the_choice_of_hyperparameters_is_said(table, make):
     rows += [
         make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in make.KEEPS[:2] for h in ("{}", '{"lam": 1}')
     ]
-    assert table(rows).caption.endswith("Of several hyperparameters the best on validation, per problem: wgsef.")
+    assert table(rows).caption.endswith(
+        f"Configurations tried, best on validation per problem: random 1, wgsef 2. {OLD_RULES}."
+    )
 
 
 def test_it_can_be_written_in_every_form(table, make):

@@ -155,10 +155,10 @@ def test_the_k_level_table_by_hand(table, make):
     rows += [make.trial("random", sparsify_epochs=0, test_top1=0.5, projection_drop=-0.00001), make.trial("dense")]
     found = table(k_level_table, rows)
     assert found.headings[:4] == ["keep", "method", "epochs", "start"]
-    assert found.headings[4:] == ["trials", "k-level", "largest drop", "median top-1", "mean top-1"]
+    assert found.headings[4:] == ["trials", "k-level", "groups above", "largest drop", "median top-1", "mean top-1"]
     assert texts(found) == [
-        ["0.5", "wgsef", "8", "scratch", "3", "2/3", "12.50", "92.00", "92.00 ± 4.97"],
-        ["0.5", "random", "0", "dense", "1", "0/1", "0.00", "50.00", "50.00"],
+        ["0.5", "wgsef", "8", "scratch", "3", "2/3", "0.3", "12.50", "92.00", "92.00 ± 4.97"],
+        ["0.5", "random", "0", "dense", "1", "0/1", "35.0", "0.00", "50.00", "50.00"],
     ]
     assert found.caption.startswith("lenet5_caffe on digits, filter groups, layer scope. k-level:")
 

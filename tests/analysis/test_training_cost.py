@@ -4,6 +4,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from analysis.figures.training_cost import training_cost
+from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.plotting import save
 from analysis.registry import Skip
@@ -52,7 +53,8 @@ def test_the_time_is_a_multiple_of_that_of_the_control_of_the_same_seed(draw, ma
     assert found[mark("wgsef")] == pytest.approx((0.75, 91))
     assert found["*", "full"] == pytest.approx((1, 98))
     assert legend(figure) == ["dense control", "wgsef"]
-    assert figure.get_suptitle() == "lenet5_caffe on digits, filter groups, keep 0.5\n2 seeds, mean and 95 % t-interval"
+    subject = "lenet5_caffe on digits, filter groups, keep 0.5"
+    assert figure.get_suptitle() == f"{subject}\n2 seeds, mean and 95 % t-interval\n{OLD_RULES}"
     assert "other trials beside it" in small(figure)
     assert "cpu, 2 threads" in small(figure)
 

@@ -18,8 +18,10 @@ SCOPES = pytest.mark.parametrize("scope", ["layer", "network"])
 
 def groups_of(dims=(0,), seed=0):
     generator = torch.Generator().manual_seed(seed)
-    sizes = ((6, 5), (9, 3))
-    return Groups([Family(f"f{i}", [(torch.randn(s, generator=generator), dims)]) for i, s in enumerate(sizes)])
+    weights = [torch.randn(size, generator=generator).requires_grad_() for size in ((6, 5), (9, 3))]
+    for weight in weights:
+        weight.grad = torch.randn(weight.shape, generator=generator)  # as after the backward pass of a step
+    return Groups([Family(f"f{i}", [(weight, dims)]) for i, weight in enumerate(weights)])
 
 
 def settings(cls):
@@ -122,7 +124,7 @@ def test_skip_answers_none_or_a_reason(cls):
 
 def test_discovery_finds_each_file_once():
     assert discover() == REGISTRY
-    assert {"dense", "random", "wgsef", "group_lasso", "l1_filter", "magnitude"} <= set(REGISTRY)
+    assert {"dense", "random", "wgsef", "group_lasso", "l1_filter", "magnitude", "gmp"} <= set(REGISTRY)
 
 
 def test_ranges_reach_the_declaration():

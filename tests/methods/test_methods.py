@@ -51,7 +51,7 @@ def test_wgsef_over_the_network_is_one_problem_without_the_largest_of_each_famil
     torch.testing.assert_close(torch.cat(groups.norms()), expected, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["wgsef", "wgsef_dc", "group_lasso"])
+@pytest.mark.parametrize("name", ["gmp", "wgsef_dc", "wgsef_split", "group_lasso_k"])
 def test_over_the_network_no_family_loses_its_last_group(name):
     groups = groups_with([1e-3, 2e-3], [5.0, 6.0, 7.0, 8.0])
     make(name, groups, keep=0.5, scope="network").after_step(0.1, 1.0)
@@ -97,26 +97,60 @@ def test_random_draws_from_the_seed():
 
 def test_wgsef_dc_undoes_the_decay_of_the_plain_prox():
     groups = groups_with([4.0, 3.0, 2.0, 1.0])
-    make("wgsef_dc", groups, lam=4.0, ramp=0.0).after_step(0.25, 1.0)  # c = 1
+    make("wgsef_dc", groups, lam=2.0).after_step(0.25, 1.0)  # g = lr lam = 1/2, which is c = g / (1 - g) = 1
     plain = [0.5, 4 / 9, 1 / 6, 0]  # golden vector of the prox: norms 2, 4/3, 1/3, 0
     assert groups.norms()[0].tolist() == pytest.approx(
         [t * min(1, 2 * s) for t, s in zip([4, 3, 2, 1], plain, strict=True)]
     )
 
 
+def test_the_step_of_wgsef_is_not_that_of_the_group_lasso():
+    """Where k < m the large groups only decay, and the middle ones shrink by a constant: no threshold does both."""
+    groups = groups_with([8.0, 4.0, 3.0, 0.5])
+    before = groups.norms()[0]
+    make("wgsef", groups, lam=0.4).after_step(0.5, 1.0)
+    after = groups.norms()[0]
+    assert (after / before)[0].item() == pytest.approx(1 / 1.2), "saturated: 1 / (1 + lr lam)"
+    lost = before - after
+    assert lost[1].item() == pytest.approx(lost[2].item(), abs=1e-6), "soft-thresholded"
+    assert lost[0] > 1.2 * lost[1], "which for the group lasso would be equal"
+
+
+def test_gmp_is_a_hard_choice_along_a_cubic():
+    groups = groups_with([float(n) for n in range(1, 11)])
+    method = make("gmp", groups, keep=0.2, anneal=0.5)
+    method.after_step(0.1, 0.25)  # 2 + 8 / 8
+    assert groups.norms()[0].tolist() == [0.0] * 7 + [8.0, 9.0, 10.0]
+    method.after_step(0.1, 0.5)
+    assert groups.norms()[0].tolist() == [0.0] * 8 + [9.0, 10.0]
+
+
+def test_wgsef_split_shrinks_the_losers_and_lets_them_come_back():
+    groups = groups_with([4.0, 3.0, 1.0])
+    method = make("wgsef_split", groups, keep=0.34, power=1.0, anneal=0.5)
+    method.after_step(0.1, 0.05)
+    norms = groups.norms()[0]
+    assert norms[0].item() == 4.0
+    assert (norms > 0).all()
+    assert (norms[1:] < torch.tensor([3.0, 1.0])).all()
+    groups.families[0].members[0][0][2, 0] = 9.0  # what its gradient might have done
+    method.after_step(0.1, 0.5)
+    assert groups.norms()[0].tolist() == [0.0, 0.0, 9.0]
+
+
 def test_wgsef_dc_with_a_strong_lam_is_hard_thresholding():
     groups = groups_with([4.0, 3.0, 2.0, 1.0])
-    make("wgsef_dc", groups, lam=100.0, ramp=0.0).after_step(1.0, 1.0)
-    assert groups.norms()[0].tolist() == [4.0, 3.0, 0.0, 0.0]
+    make("wgsef_dc", groups, lam=100.0).after_step(1.0, 1.0)
+    assert groups.norms()[0].tolist() == pytest.approx([4.0, 3.0, 0.0, 0.0])
 
 
-@pytest.mark.parametrize("name", ["wgsef", "wgsef_dc", "group_lasso"])
+@pytest.mark.parametrize("name", ["gmp", "wgsef_dc", "wgsef_split", "group_lasso_k"])
 @pytest.mark.parametrize("scope", ["layer", "network"])
 @given(
     norms=st.lists(st.sampled_from([0.5, 1.0, 1.0, 2.0]) | st.floats(1e-3, 1e3), min_size=12, max_size=12),
     keep=st.sampled_from([0.05, 0.1, 0.25, 0.5]),
 )
-def test_auto_reaches_exactly_k_by_itself_whatever_the_norms(name, scope, norms, keep):
+def test_schedules_reach_exactly_k_whatever_the_norms(name, scope, norms, keep):
     groups = groups_with(norms[:8], norms[8:])
     method = make(name, groups, keep=keep, scope=scope)
     generator = torch.Generator().manual_seed(0)

@@ -21,8 +21,15 @@ OTHER = {
     "keep": 0.25,
     "seed": 1,
     "start": "scratch",
-    "protocol": 2,
+    "protocol": 1,
+    "finetune_epochs": 4,
+    "finetune_lr": 0.01,
+    "schedule_over": "trial",
+    "measure": "gamma",
+    "equal": "macs",
 }
+# what only makes sense with something else
+WITH = {"schedule_over": {"method": "gmp"}, "equal": {"method": "random", "start": "scratch"}}
 OTHER_RECIPE = {
     "dense_epochs": 9,
     "sparsify_epochs": 9,
@@ -34,6 +41,7 @@ OTHER_RECIPE = {
     "momentum": 0.8,
     "weight_decay": 1e-4,
     "schedule": "step",
+    "schedule_over": "trial",
     "warmup": 0.1,
     "label_smoothing": 0.1,
     "augmentation": ["flip"],
@@ -78,14 +86,28 @@ GOLDEN_DENSE = {
 }
 
 
+SECOND = dict(
+    zip(
+        GOLDEN,
+        ["6140fdbd8a0f", "2ce36dbaee4d", "dca503a09574", "2c60d0690237", "a86a660b56e2", "013513dae4de"],
+        strict=True,
+    )
+)
+SECOND |= dict(zip(GOLDEN_DENSE, ["6c6d58c7cc3b", "2d7b18bd10cc", "74ad32530feb"], strict=True))
+
+
 @pytest.mark.parametrize("golden", GOLDEN)
 def test_golden_trial_ids(golden):
-    assert GOLDEN[golden]().id == golden
+    now = GOLDEN[golden]()
+    assert now.id == SECOND[golden]
+    assert now.model_copy(update={"protocol": 1}).id == golden
 
 
 @pytest.mark.parametrize("golden", GOLDEN_DENSE)
 def test_golden_dense_ids(golden):
-    assert GOLDEN_DENSE[golden]().dense.id == golden
+    now = GOLDEN_DENSE[golden]()
+    assert now.dense.id == SECOND[golden]
+    assert now.model_copy(update={"protocol": 1}).dense.id == golden
 
 
 def test_the_order_of_keys_does_not_matter():
@@ -131,7 +153,8 @@ def test_every_field_of_a_trial_matters(field):
     elif field == "hyperparameters":
         assert wgsef(**OTHER[field]).id != wgsef().id
     else:
-        assert spec(**{field: OTHER[field]}).id != spec().id
+        beside = WITH.get(field, {})
+        assert spec(**beside, **{field: OTHER[field]}).id != spec(**beside).id
 
 
 @pytest.mark.parametrize("field", Recipe.model_fields)
@@ -188,6 +211,37 @@ def test_every_method_gets_the_same_number_of_epochs(method, recipe, start, make
     assert (trial.epochs.sparsify > 0) == REGISTRY[method].trains
     assert (trial.epochs.dense > 0) == (trial.starts_from == "dense")
     assert total == (dense + sparsify if own == "dense" else max(dense, sparsify)) + finetune
+
+
+@METHODS
+@pytest.mark.parametrize("finetune", [0, 1, 5, 9])
+def test_a_split_of_its_own_leaves_the_total(method, finetune, make_spec):
+    recipe = {"dense_epochs": 8, "sparsify_epochs": 8, "finetune_epochs": 3}
+    trial = make_spec(method, recipe, finetune_epochs=finetune)
+    cls = REGISTRY[method]
+    expected = (0, 11 - finetune, finetune) if cls.trains else (11 - finetune, 0, finetune)
+    assert trial.epochs == (expected if cls.prunes else (8, 0, 3)), "the dense control has nothing to tune"
+    if not cls.trains:
+        assert trial.dense.recipe.dense_epochs == trial.epochs.dense
+    if cls.prunes:
+        assert trial.configuration["finetune_epochs"] == finetune
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"finetune_epochs": 11}, "may take at most 10 of its 11 epochs"),
+        ({"method": "gmp", "finetune_epochs": 11}, "may take at most 10"),
+        ({"method": "random", "start": "scratch", "finetune_epochs": 3}, "trains the final network in all 11 epochs"),
+        ({"schedule_over": "trial"}, "has no sparsify phase to go over"),
+        ({"equal": "macs"}, "is for a start from scratch"),
+        ({"method": "gmp", "equal": "macs"}, "is for a start from scratch"),
+        ({"method": "wgsef", "measure": "folded"}, "raw or gamma"),
+    ],
+)
+def test_keys_that_decide_nothing_or_fit_no_phase_are_refused(changes, words):
+    with pytest.raises(ValidationError, match=words):
+        spec(**changes)
 
 
 WEIGHTS = {"dense_weights": "weights.pt", "dense_epochs": 0, "sparsify_epochs": 6, "finetune_epochs": 2}

@@ -23,7 +23,7 @@ def test_the_summary_counts(show, make):
     assert said["Settings"] == "lenet5_caffe on digits"
     assert said["Methods"] == "dense, group_lasso, l1_filter, magnitude, random, wgsef"
     assert said["Seeds"] == "3: 0 to 2"
-    assert said["Protocol"] == "1"
+    assert said["Protocol"] == "1 (epoch splits were not tuned, see docs/protocol.md)"
     assert said["Timed on"] == "cpu, 2 threads"
 
 
