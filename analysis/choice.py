@@ -1,8 +1,9 @@
-"""The best on validation, of series and of hyperparameters; which series a crowded panel shows."""
+"""The best on validation, of series and of configurations; which series a crowded panel shows."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -25,7 +26,7 @@ def few(series: list[Series]) -> list[Series]:
         if len(series) > MOST:
             rivals: dict[tuple[str, bool], list[Series]] = defaultdict(list)
             for one in series:
-                rivals[one.method, kinds_apart and _fixed(one)].append(one)
+                rivals[one.name, kinds_apart and _fixed(one)].append(one)
             best = [best_series(group, TOO_MANY) for group in rivals.values()]
             series = [one for one in series if any(one is other for other in best)]
     return series
@@ -54,17 +55,30 @@ def best_series(rivals: list[Series], why: str) -> Series:
     return max(rivals, key=lambda one: _validation(one.rows))
 
 
-def best_hyperparameters(rows: pd.DataFrame, why: str) -> pd.DataFrame:
-    """Return those of the trials of one method whose hyperparameters have the highest mean validation top-1.
+def best_configuration(rows: pd.DataFrame, why: str) -> pd.DataFrame:
+    """Return those of the trials of one method whose configuration has the highest mean validation top-1.
 
     Of equals they are the first in the alphabet. Raises Skip where validation does not tell; see `best_series`.
     """
-    if "hyperparameters" not in rows or rows["hyperparameters"].nunique(dropna=False) < 2:
+    if rows["configuration"].nunique() < 2:
         return rows
     _check(rows, why)
-    parts = [part for _, part in rows.groupby("hyperparameters", dropna=False, sort=True)]
+    parts = [part for _, part in rows.groupby("configuration", sort=True)]
     told = [part for part in parts if part["val_top1"].notna().any()]
     return max(told, key=lambda part: round(_validation(part), DIGITS))  # sums in another order are no difference
+
+
+def tried_said(rows: pd.DataFrame, alike: Sequence[str], per: str) -> str:
+    """Say how many configurations each contender had, from the fewest to the most of what is chosen among.
+
+    alike: the columns within whose values a choice is made. Nothing where there was nothing to choose.
+    """
+    counts = rows.groupby([*alike, "contender"], dropna=False)["configuration"].nunique().groupby("contender")
+    low, high = counts.min(), counts.max()
+    if not (high > 1).any():
+        return ""
+    named = [f"{name} {low[name]}" + f" to {high[name]}" * bool(high[name] > low[name]) for name in high.index]
+    return f"Configurations tried, best on validation {per}: {', '.join(named)}"
 
 
 def _check(rows: pd.DataFrame, why: str) -> None:

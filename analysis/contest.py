@@ -9,18 +9,20 @@ from itertools import combinations
 
 import pandas as pd
 
-from analysis.choice import best_hyperparameters
+from analysis.choice import best_configuration, tried_said
+from analysis.identity import FROM_SCRATCH, PHASES, RECIPE, SCRATCH_B, contenders
 from analysis.load import DENSE, Results
 from analysis.registry import Skip
-from analysis.series import PHASES, total_epochs
 from analysis.significance import Paired, holm, paired
 from analysis.statistics import by_seed, seeds_between
 
-# What makes a problem, as far as the columns are there: all that a suite fixes but the method with its hyperparameters,
+# What makes a problem, as far as the columns are there: all that a suite fixes but the method with its configuration,
 # and the seed. Of the epochs only the total counts: how it is cut into phases is the method's.
-PROBLEM = ("architecture", "dataset", "grouping", "scope", "keep", "train_images", "suite", "protocol", "epochs")
-WORST = 0.0  # the accuracy that counts where every seed failed
-SCRATCH = " (from scratch)"
+PROBLEM = ["architecture", "dataset", "grouping", "scope", "keep", "train_images", "suite", "protocol", "epochs"]
+PROBLEM += RECIPE
+WORST = 0.0  # the accuracy that counts where every seed failed and nothing tells what chance is
+SCRATCH = f" ({FROM_SCRATCH})"
+ROLES = ("", SCRATCH, f" ({SCRATCH_B})")  # behind the name of a method
 TIMES_MORE = 3  # problems than the first contest has, for a second one to be shown beside it
 DIGITS = 12  # sums in another order are no difference
 
@@ -132,14 +134,14 @@ def shown(found: list[Contest]) -> list[Contest]:
     return [found[0], *larger[:1]]
 
 
-def sentence(text: str) -> str:
-    """Return words as a sentence of a caption; nothing for nothing."""
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
 def method_of(contender: str) -> str:
     """Return the method of a contender, which is what its colour and mark go by."""
-    return contender.removesuffix(SCRATCH)
+    return contender.removesuffix(ROLES[variant_of(contender)])
+
+
+def variant_of(contender: str) -> int:
+    """Return which of the contenders of its method it is, for the line and the filling of the mark: 0 is the usual."""
+    return max(i for i, role in enumerate(ROLES) if contender.endswith(role))
 
 
 def in_order(contenders: Sequence[str]) -> list[str]:
@@ -148,13 +150,9 @@ def in_order(contenders: Sequence[str]) -> list[str]:
 
 
 def chosen_by(results: Results) -> str:
-    """Say which methods had several hyperparameters, of which each problem takes the best on validation."""
+    """Say how many configurations each contender had, of which each problem takes the best on validation."""
     pruned = _pruned(results)
-    if "hyperparameters" not in pruned:
-        return ""
-    several = pruned.groupby([*_problem(pruned), "contender"], dropna=False)["hyperparameters"].nunique(dropna=False)
-    names = sorted(set(several[several > 1].index.get_level_values("contender")))
-    return f"of several hyperparameters the best on validation, per problem: {', '.join(names)}" if names else ""
+    return tried_said(pruned, _problem(pruned), "per problem")
 
 
 def _tried(results: Results) -> pd.DataFrame:
@@ -174,9 +172,9 @@ def _tried(results: Results) -> pd.DataFrame:
 
 def _pruned(results: Results) -> pd.DataFrame:
     """Return the trials of the pruning methods that were tried, with the columns epochs and contender."""
-    trials = results.trials[(results.trials["method"] != DENSE) & (results.trials["status"] != "skipped")]
-    epochs = total_epochs(trials.fillna(dict.fromkeys(PHASES, 0)))  # what a row does not tell it had none of
-    return trials.assign(epochs=epochs, contender=_contenders(trials))
+    trials = results.tried[results.tried["method"] != DENSE]
+    phases = trials[[phase for phase in PHASES if phase in trials]]
+    return trials.assign(epochs=phases.fillna(0).sum(axis=1), contender=contenders(trials))  # unknown: it had none
 
 
 def _problem(trials: pd.DataFrame) -> list[str]:
@@ -184,20 +182,12 @@ def _problem(trials: pd.DataFrame) -> list[str]:
     return [name for name in PROBLEM if name in trials]
 
 
-def _contenders(trials: pd.DataFrame) -> list[str]:
-    """Return the name of each trial's contender: its method, with where it starts if a method has both starts."""
-    if "start" not in trials:
-        return list(trials["method"])
-    starts = trials.groupby("method")["start"].nunique()
-    return [
-        f"{method}{SCRATCH}" if starts[method] > 1 and start == "scratch" else str(method)
-        for method, start in zip(trials["method"], trials["start"], strict=True)
-    ]
-
-
 def _best(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return seed and accuracy of the hyperparameters best on validation; a row of 0 where all seeds failed."""
-    done = rows[rows["status"] == "done"]
-    if done.empty:
+    """Return seed and accuracy of the configuration best on validation; a row of 0 where all seeds failed.
+
+    A seed that failed has chance for its accuracies, and where that is unknown none.
+    """
+    counted = rows[rows["test_top1"].notna()]
+    if counted.empty:
         return pd.DataFrame({"seed": [float("nan")], "test_top1": [WORST]})
-    return by_seed(best_hyperparameters(done, "{} has several hyperparameters")).reset_index()
+    return by_seed(best_configuration(counted, "{} has several configurations")).reset_index()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.identity import DENSE_RECIPE
 from analysis.load import Setting
-from analysis.series import PHASES, total_epochs
+from analysis.series import total_epochs
 
-SAME = ("seed", "train_images", "protocol", "device", "threads")
+SAME = ("seed", "train_images", "protocol", *DENSE_RECIPE, "device", "threads")
 
 
 def with_controls(setting: Setting, trials: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -19,7 +20,7 @@ def with_controls(setting: Setting, trials: pd.DataFrame) -> list[tuple[pd.DataF
 
 
 def controls(setting: Setting, trial: pd.Series) -> pd.DataFrame:
-    """Return the dense controls that agree with a trial in seed, data, protocol and machine, as far as columns tell.
+    """Return the dense controls that agree with a trial in seed, data, rules and machine, as far as columns tell.
 
     Where some of them were trained for as many epochs in total as the trial, these alone.
     """
@@ -28,5 +29,5 @@ def controls(setting: Setting, trial: pd.Series) -> pd.DataFrame:
         if column in dense:
             value = trial[column]
             dense = dense[dense[column].isna() if pd.isna(value) else dense[column] == value]
-    as_long = dense[total_epochs(dense) == float(sum(trial[phase] for phase in PHASES if phase in trial))]
+    as_long = dense[total_epochs(dense) == trial.get("epochs")]
     return as_long if len(as_long) else dense

@@ -7,20 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.identity import DENSE_RECIPE, PHASES, RECIPE, TIMING, WORDS, differing, newer, said
 from analysis.load import Setting
-from analysis.series import PHASES, TIMING, Series, held, majority, pruned_series, series_within, total_epochs
+from analysis.series import Series, held, majority, pruned_series, series_within, total_epochs
 from analysis.tuning import tuned, tuning_said
 
 MOST = 7  # series in a panel, before the experiments get panels of their own and hyperparameters are reduced
-APART = ("scope", "epochs", "train_images", "protocol")  # what the panels differ in; epochs: of all phases together
-SAY = {
-    "scope": "{} scope",
-    "epochs": "{:g} epochs",
-    "train_images": "{:,.0f} images",
-    "protocol": "protocol {:g}",
-    "device": "{}",
-    "threads": "{:g} threads",
-}
+# What the panels differ in; epochs: of all phases together.
+APART = ("scope", "epochs", "train_images", "protocol", *RECIPE)
+SAY = WORDS | {"protocol": "protocol {}"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,8 @@ def experiments(setting: Setting, timing: bool = False) -> Experiments:
     """Return the setting as one experiment; where it has more than MOST series, one for each scope and total budget.
 
     What is then still more than MOST in a panel is reduced to auto and the best on validation; a method is never left
-    out. With `timing`, trials of different devices stay apart.
+    out. With `timing`, trials of different devices stay apart. Of newer protocols the setting holds the best on
+    validation alone already: see `analysis.tuning.chosen`.
     """
     series = pruned_series(setting, timing)
     if len(series) <= MOST:
@@ -58,24 +54,26 @@ def experiments(setting: Setting, timing: bool = False) -> Experiments:
     everything = series_within(rows, apart)
     crowded = any(len(held(everything, part)) > MOST for part in keys)
     reduced = crowded and _several_hyperparameters(rows)
+    lines = tuning_said(rows, apart) if reduced else []
     if reduced:
         rows = tuned(rows, apart)
         keys = [part[part["trial"].isin(rows["trial"])] for part in keys]
         everything = series_within(rows, apart)
     everything = _with_grouping(everything, majority(rows, "grouping"))
-    varying = [column for column in apart if rows[column].nunique(dropna=False) > 1]
+    varying = differing(rows, apart)
     found = [_experiment(setting, part, everything, varying) for part in keys]
-    return Experiments(found, tuning_said(rows) if reduced else [])
+    return Experiments(found, lines)
 
 
 def _experiment(setting: Setting, rows: pd.DataFrame, everything: list[Series], varying: list[str]) -> Experiment:
-    title = ", ".join(_say(column, rows.iloc[0][column]) for column in varying)
+    title = ", ".join(panel_word(column, rows.iloc[0][column]) for column in varying if _tells(rows.iloc[0], column))
     trials = pd.concat([_alike(with_epochs(setting.dense), rows.iloc[0]), rows])
     return Experiment(title, replace(setting, trials=trials), held(everything, rows))
 
 
 def _several_hyperparameters(rows: pd.DataFrame) -> bool:
-    """Say whether some method has several."""
+    """Say whether some method of the old protocol has several."""
+    rows = rows[~newer(rows)]
     if "hyperparameters" not in rows:
         return False
     return bool((rows.groupby("method")["hyperparameters"].nunique(dropna=False) > 1).any())
@@ -88,7 +86,7 @@ def with_epochs(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _alike(dense: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
     """Return the dense networks that were trained for as long, on as much, by the same rules."""
-    for column in ("epochs", "train_images", "protocol"):
+    for column in ("epochs", "train_images", "protocol", *DENSE_RECIPE):
         if column in dense and pd.notna(row[column]):
             dense = dense[dense[column] == row[column]]
     return dense
@@ -104,5 +102,13 @@ def _with_grouping(everything: list[Series], usual: Any) -> list[Series]:
     return named
 
 
-def _say(column: str, value: Any) -> str:
-    return f"{column} unknown" if pd.isna(value) else SAY[column].format(value)
+def panel_word(column: str, value: Any) -> str:
+    """Return what sets a panel apart in words, such as `16 epochs`."""
+    if column == "train_images" and pd.notna(value):
+        return f"{value:,.0f} images"
+    return said(column, value, SAY)
+
+
+def _tells(row: pd.Series, column: str) -> bool:
+    """Say whether a trial has a recipe to tell of; those of an old protocol have none."""
+    return column not in RECIPE or pd.notna(row.get("optimizer"))

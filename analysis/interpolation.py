@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.statistics import by_seed
+from analysis.statistics import by_seed, placed
 
 
 class Point(NamedTuple):
@@ -58,7 +58,7 @@ def tradeoffs(rows: pd.DataFrame, column: str, dense: pd.DataFrame) -> dict[floa
     controls: Mapping[object, float] = by_seed(dense).to_dict()
     return {
         float(str(seed)): tradeoff(part, column, controls.get(seed, math.nan))
-        for seed, part in rows.groupby("seed", sort=True)
+        for seed, part in placed(rows, column).groupby("seed", sort=True)
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
@@ -26,13 +28,37 @@ def reached(left: tuple[int, ...], target: tuple[int, ...]) -> bool:
     return bool(left) and left == target
 
 
+def groups_above(left: tuple[int, ...], target: tuple[int, ...]) -> int:
+    """Return how many groups are left above the target: of each family, or in total where the budget is so."""
+    if len(left) == len(target):
+        return sum(max(0, n - k) for n, k in zip(left, target, strict=True))
+    return max(0, sum(left) - sum(target))
+
+
+def exactly(rows: pd.DataFrame) -> pd.Series:
+    """Return of each trial whether exactly k groups were left, 1 or 0: as it says, or else as its groups say; NaN."""
+    return _told(rows, "k_reached", lambda left, target: float(reached(left, target)))
+
+
+def above(rows: pd.DataFrame) -> pd.Series:
+    """Return of each trial how many groups were left above k: as it says, or else as its groups say; NaN."""
+    return _told(rows, "groups_above", lambda left, target: float(groups_above(left, target)))
+
+
 def count(rows: pd.DataFrame) -> Count:
     """Count the trials whose groups at convergence are the target."""
-    if "groups_at_convergence" not in rows or "groups_target" not in rows:
-        return Count(0, 0)
-    told = rows.dropna(subset=["groups_at_convergence", "groups_target"])
-    pairs = zip(told["groups_at_convergence"], told["groups_target"], strict=True)
-    return Count(sum(reached(left, target) for left, target in pairs), len(told))
+    told = exactly(rows).dropna()
+    return Count(int(told.sum()), len(told))
+
+
+def _told(rows: pd.DataFrame, column: str, read: Callable[[tuple[int, ...], tuple[int, ...]], float]) -> pd.Series:
+    """Return a column, and where it is absent or empty what the groups at convergence and the target say."""
+    given = rows[column] if column in rows else pd.Series(math.nan, index=rows.index, dtype="float64")
+    if not {"groups_at_convergence", "groups_target"} <= set(rows):
+        return given
+    pairs = zip(rows["groups_at_convergence"], rows["groups_target"], strict=True)
+    values = [read(left, k) if isinstance(left, tuple) and isinstance(k, tuple) else math.nan for left, k in pairs]
+    return given.fillna(pd.Series(values, index=rows.index, dtype="float64"))
 
 
 def k_level(rows: pd.DataFrame) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.consistency import check_rows
+from analysis.identity import OLD_RULES, annotated
 from analysis.schema import EPOCHS, LATENCY, REQUIRED, TRIALS, InputError, Kind, parse
 
 DENSE = "dense"
@@ -51,9 +53,30 @@ class Results:
         return ""
 
     @property
-    def incomplete(self) -> str:
-        """A sentence on the trials that failed, or nothing."""
-        return incomplete(self.trials)
+    def remarks(self) -> list[str]:
+        """What a caption or heading has to say of these trials, whatever it shows of them."""
+        return remarks(self.trials, self.chance)
+
+    @cached_property
+    def chance(self) -> dict[str, float]:
+        """The accuracy of a guess on each dataset of which some row tells the classes."""
+        told = self.trials[self.trials["classes"] > 0] if "classes" in self.trials else self.trials.iloc[:0]
+        return {str(name): 1 / float(rows["classes"].max()) for name, rows in told.groupby("dataset")}
+
+    @cached_property
+    def tried(self) -> pd.DataFrame:
+        """The trials that were not skipped. Of one that failed the accuracies are chance, or NaN where it is unknown.
+
+        What a collapsed network reached by luck does not count: only chance is the same for every method that fails.
+        """
+        rows = self.trials[self.trials["status"] != "skipped"]
+        failed, chance = rows["status"] == "failed", rows["dataset"].map(self.chance).astype("float64")
+        return rows.assign(**{c: rows[c].where(~failed, chance) for c in ("val_top1", "test_top1") if c in rows})
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The trials that means and tests are over: those that are done, and those that failed and count as chance."""
+        return self.tried[(self.tried["status"] == "done") | self.tried["test_top1"].notna()]
 
     def with_status(self, status: str) -> pd.DataFrame:
         """Return the trials that are `done`, `failed` or `skipped`."""
@@ -75,8 +98,9 @@ class Results:
 
     def settings(self) -> Iterator[Setting]:
         """Yield one Setting for each (architecture, dataset) with a finished trial, in alphabetical order."""
-        for key, rows in self.with_status("done").groupby(["architecture", "dataset"], sort=True):
-            yield Setting(self, str(key[0]), str(key[1]), rows)
+        for key, rows in self.counted.groupby(["architecture", "dataset"], sort=True):
+            if (rows["status"] == "done").any():
+                yield Setting(self, str(key[0]), str(key[1]), rows)
 
     def lacks(self, needs: tuple[str, ...]) -> str | None:
         """Return which of the needed columns is absent or empty for the finished trials, as a reason, or None."""
@@ -88,13 +112,17 @@ class Results:
 
 @dataclass(frozen=True)
 class Setting:
-    """What one figure shows: the finished trials of one architecture on one dataset."""
+    """What one figure shows: the trials of one architecture on one dataset that count (see `Results.counted`).
+
+    choice: what was chosen among the configurations of the methods, as captions and headings say it.
+    """
 
     results: Results
     architecture: str
     dataset: str
     trials: pd.DataFrame
     part: str = ""
+    choice: str = ""
 
     @property
     def slug(self) -> str:
@@ -109,12 +137,12 @@ class Setting:
 
     @property
     def dense(self) -> pd.DataFrame:
-        """The finished trials of the dense control."""
+        """The trials of the dense control."""
         return self.trials[self.trials["method"] == DENSE]
 
     @property
     def pruned(self) -> pd.DataFrame:
-        """The finished trials of every other method."""
+        """The trials of every other method."""
         return self.trials[self.trials["method"] != DENSE]
 
     def by_grouping(self) -> list[Setting]:
@@ -131,10 +159,11 @@ class Setting:
         return [replace(self, trials=self.trials[mask | dense], part=str(g)) for g, mask in own.items()]
 
     @property
-    def incomplete(self) -> str:
-        """A sentence on the trials of this setting that failed, or nothing."""
+    def remarks(self) -> list[str]:
+        """What a caption or heading has to say of these trials, whatever it shows of them."""
         trials = self.results.trials
-        return incomplete(trials[(trials["architecture"] == self.architecture) & (trials["dataset"] == self.dataset)])
+        here = trials[(trials["architecture"] == self.architecture) & (trials["dataset"] == self.dataset)]
+        return [*[self.choice] * bool(self.choice), *remarks(here, self.results.chance)]
 
     def frame(self, name: str) -> pd.DataFrame:
         """Return the rows of trials, epochs or latency that belong to the finished trials of this setting."""
@@ -162,11 +191,22 @@ def lacking(needs: Sequence[str], frames: dict[str, pd.DataFrame], where: str) -
     return None
 
 
-def incomplete(trials: pd.DataFrame) -> str:
-    """Return a sentence on how many of these trials failed, or nothing."""
-    failed = int((trials["status"] == "failed").sum())
-    verb = "are" if failed > 1 else "is"
-    return f"{failed} of {len(trials)} trials failed and {verb} left out." if failed else ""
+def remarks(trials: pd.DataFrame, chance: dict[str, float]) -> list[str]:
+    """Return what is to be said of the trials that failed and of old rules, line by line."""
+    failed = trials[trials["status"] == "failed"]
+    count, lost = len(failed), int((~failed["dataset"].isin(chance)).sum())
+    apart = f"{count} of {len(trials)} trials failed"
+    counts, is_ = ("count", "are") if count > 1 else ("counts", "is")
+    if 0 < lost < count:
+        apart += f": {count - lost} of them as chance, {lost} left out"
+    else:
+        apart += f" and {counts} as chance" if not lost else f" and {is_} left out"
+    return [*[apart] * bool(count), *[OLD_RULES] * bool((trials["protocol"] == 1).any())]
+
+
+def sentences(lines: Sequence[str]) -> str:
+    """Return lines as the sentences of a caption; those that end as one stay, and empty ones go."""
+    return " ".join(line if line.endswith((".", ":", ",")) else f"{line}." for line in lines if line)
 
 
 def load(*folders: Path) -> Results:
@@ -181,7 +221,7 @@ def load(*folders: Path) -> Results:
     taken = tuple(frozenset(first["trial"][first["folder"] == i]) for i in range(len(frames)))
     twice = len(everything) - len(first)
     notes = (f"{twice} trials stand in several of the folders; each counts once",) if twice else ()
-    trials = first.drop(columns=["folder", "undone"]).reset_index(drop=True)
+    trials = annotated(first.drop(columns=["folder", "undone"]).reset_index(drop=True))
     return Results(tuple(dict.fromkeys(folders)), trials, taken, notes)
 
 

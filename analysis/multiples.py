@@ -10,21 +10,20 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.identity import WORDS, budget
 from analysis.load import Setting
 from analysis.plotting import Panel, blank
-from analysis.series import WORDS
 from analysis.style import look, pt
 
-APART = ("grouping", "scope", "sparsify_epochs", "start")  # what a panel has once, beside its keep
 ACROSS = 5  # panels beside each other, at most
 HEIGHT, HEIGHT_ALONE = 1.5, 2.1  # inches
 LETTER, TICKS = 0.055, 0.3  # inches: the width of a letter in a title, and that of the labels left of a panel
-SAY = WORDS | {"grouping": "{} groups", "sparsify_epochs": "{:g} epochs", "keep": "keep {:g}"}
+SAY = WORDS | {"grouping": "{} groups", "sparsify_epochs": "{:g} epochs", "epochs": "{:g} epochs", "keep": "keep {:g}"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The trials of one panel, and the values of APART and keep that they share."""
+    """The trials of one panel, and the values of `apart` and keep that they share."""
 
     key: dict[str, Any]
     rows: pd.DataFrame
@@ -34,9 +33,14 @@ class Cell:
         return rows[rows["trial"].isin(self.rows["trial"])]
 
 
+def apart(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns that a panel has once, beside its keep."""
+    return ("grouping", "scope", budget(rows), "start")
+
+
 def cells(rows: pd.DataFrame) -> list[Cell]:
-    """Cut rows into panels: in the order of APART, and within that the largest keep first."""
-    columns = [column for column in APART if column in rows]
+    """Cut rows into panels: in the order of `apart`, and within that the largest keep first."""
+    columns = [column for column in apart(rows) if column in rows]
     found = []
     for _, part in rows.groupby(columns, dropna=False, sort=True):
         for keep in sorted(part["keep"].unique(), reverse=True):
@@ -71,6 +75,12 @@ def multiples(setting: Setting, found: list[Cell], x: str, y: str) -> tuple[Pane
 def shared(found: list[Cell]) -> str:
     """Say what all cells have in common, such as `filter groups, layer scope, 8 epochs, from scratch`."""
     return ", ".join(_say(column, found[0].key[column]) for column in found[0].key if not _varies(column, found))
+
+
+def titles(found: list[Cell]) -> list[str]:
+    """Say of each cell what sets it apart from the others."""
+    varying = [column for column in found[0].key if _varies(column, found)]
+    return [", ".join(_say(column, cell.key[column]) for column in varying) for cell in found]
 
 
 def _lines(found: list[Cell]) -> list[list[Cell]]:

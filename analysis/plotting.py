@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from analysis.load import Results, Setting
 from analysis.registry import Skip
 from analysis.series import Series, dense_series, majority, pruned_series
-from analysis.statistics import by_keep, over_seeds, seeds_between
+from analysis.statistics import by_keep, measured, over_seeds, seeds_between
 from analysis.style import DENSE_COLOUR, LINES, Style, look, pt, styles
 
 METADATA = {
@@ -75,8 +75,9 @@ def curves(setting: Setting, columns: Sequence[str], timing: bool = False) -> li
 
 def curves_of(series: Iterable[Series], columns: Sequence[str]) -> list[Curve]:
     """Return the points of each of these series that has all the columns."""
-    found = [Curve(one, by_keep(one.rows.dropna(subset=list(columns)), columns)) for one in series]
-    return [curve for curve in found if len(curve.points)]
+    found = [(one, by_keep(measured(one.rows, columns), columns)) for one in series]
+    whole = [(one, points.dropna(subset=list(columns))) for one, points in found if len(points)]
+    return [Curve(one, points.reset_index(drop=True)) for one, points in whole if len(points)]
 
 
 def draw(
@@ -169,11 +170,12 @@ def seeds(curves: list[Curve], column: str) -> str:
 def finish(panel: Panel, lines: list[str], subject: str | None = None) -> Figure:
     """Put the setting and these lines above the axes and the legend below them, and make room for both.
 
+    Below the lines stands what is to be said of the trials: choices, failures, old rules.
     subject: the first line, where it is not the setting and its usual grouping. Notes below the legend are small print:
     see `analysis.small_print`.
     """
     figure = panel.figure
-    heading = [subject or usual_subject(panel.setting), *lines]
+    heading = [subject or usual_subject(panel.setting), *lines, *panel.setting.remarks]
     room = look().room * figure.get_figwidth() / look().column
     wrapped = [part for line in heading for part in textwrap.wrap(line, int(60 * room))]
     figure.set_label("\n".join(heading))  # unbroken, for those who do not see the figure

@@ -16,7 +16,7 @@ from analysis.schema import FRACTION, RATIO, TEXT, InputError, Kind
 from analysis.style import KNOWN, Style, pt
 
 KINDS: dict[str, Kind] = (
-    dict.fromkeys(("method", "architecture", "dataset", "source"), TEXT)
+    dict.fromkeys(("method", "architecture", "dataset", "source", "selection", "note"), TEXT)
     | dict.fromkeys(("dense_top1", "top1", "group_sparsity"), FRACTION)
     | dict.fromkeys(("mac_speedup", "compression"), RATIO)
 )
@@ -33,6 +33,7 @@ def published(setting: Setting) -> pd.DataFrame:
     """Return the published rows of an architecture on a dataset, with every column of KINDS; none where none are.
 
     dense_top1, top1 and group_sparsity are fractions, mac_speedup and compression ratios, NaN where a cell is empty.
+    selection: which epoch was taken, None where nobody says; note: what else a reader has to know.
     Raises InputError where the file cannot be used.
     """
     path = _path(setting.results)
@@ -90,9 +91,17 @@ def sources(rows: pd.DataFrame) -> list[str]:
 
 
 def source_notes(rows: pd.DataFrame) -> list[str]:
-    """Return the numbered sources as one line of small print, nothing where no row names one."""
+    """Return the numbered sources as one line of small print, nothing where no row names one; then how, and notes."""
     named = [f"[{i}] {source}" for i, source in enumerate(sources(rows), start=1)]
-    return ["Published: " + "; ".join(named) + "."] if named else []
+    told = rows[["method", "top1", "selection", "note"]].to_dict("records")
+    selections = dict.fromkeys(one["selection"] for one in told if one["selection"])
+    selected = [
+        f"{how} ({', '.join(dict.fromkeys(one['method'] for one in told if one['selection'] == how))})"
+        for how in selections
+    ]
+    notes = [f"{one['method']} ({100 * one['top1']:.2f} %): {one['note']}" for one in told if one["note"]]
+    said = {"Published": named, "Selected": selected, "Notes": notes}
+    return [f"{word}: {'; '.join(parts)}." for word, parts in said.items() if parts]
 
 
 def _labelled(rows: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-PROTOCOL = 1  # the newest rules that this analysis knows; 0: those of another tool, whose logs were imported
+PROTOCOL = 2  # the newest rules that this analysis knows; 0: those of another tool, whose logs were imported
 REQUIRED = ("protocol", "trial", "status", "method", "architecture", "dataset", "grouping", "keep", "seed", "test_top1")
 MANY = 10**15  # more groups than any network has, and few enough to divide by
 
@@ -104,6 +104,11 @@ TRIALS: dict[str, Kind] = (
     | _columns(RATIO, "dense_params params compression dense_macs macs mac_speedup compact_error")
     | _columns(RATIO, "speedup_b1 speedup_b64 dense_file_mb file_mb dense_peak_mb peak_mb train_seconds")
     | _columns(NUMBER, "projection_drop")
+    | _columns(TEXT, "optimizer schedule schedule_over augmentation normalisation dense_weights precision")
+    | _columns(TEXT, "measure equal")
+    | _columns(RATIO, "lr finetune_lr momentum weight_decay warmup trained_epochs train_macs")
+    | _columns(FRACTION, "label_smoothing k_reached")
+    | _columns(WHOLE, "batch_size round_to classes groups_above")
 )
 EPOCHS: dict[str, Kind] = (
     _columns(TEXT, "trial phase")

@@ -10,25 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.identity import DENSE_LINE, LINE, PHASES, TIMING, plain, said
 from analysis.load import Setting
-
-# What makes two trials different experiments. Keep and seed are missing: they are the points and the repeats; so is the
-# realisation, which may follow from keep.
-IDENTITY = ["method", "grouping", "scope", "hyperparameters", "start", "dense_epochs", "sparsify_epochs"]
-IDENTITY += ["finetune_epochs", "train_images", "protocol"]
-# Two suites may differ in what no column tells, as the learning rate, so their trials are not averaged either.
-LINE = [*IDENTITY, "suite"]
-DENSE_LINE = ["method", "dense_epochs", "train_images", "protocol", "suite"]
-TIMING = ["device", "threads"]
-ENVIRONMENT = [*TIMING, "torch", "commit"]
-PHASES = ["dense_epochs", "sparsify_epochs", "finetune_epochs"]
-WORDS = {
-    "grouping": "{}",
-    "scope": "{} scope",
-    "start": "from {}",
-    "device": "{}",
-    "threads": "{} threads",
-}
 
 
 @dataclass(frozen=True)
@@ -39,6 +22,12 @@ class Series:
     label: str
     variant: int
     rows: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The method, with the role that a control has."""
+        role = self.rows["role"].iloc[0] if "role" in self.rows else None
+        return f"{self.method} ({role})" if role else self.method
 
 
 def pruned_series(setting: Setting, timing: bool = False) -> list[Series]:
@@ -52,11 +41,11 @@ def series_within(rows: pd.DataFrame, fixed: Sequence[str]) -> list[Series]:
 
     A series goes on through the panels. Its label says nothing of `fixed`, nor of what a method has once in a panel.
     """
-    apart = [column for column in ("method", *fixed) if column in rows]
+    apart = [column for column in ("method", "role", *fixed) if column in rows]
     rest = [column for column in LINE if column in rows and column not in apart and column != "hyperparameters"]
     counts = rows.groupby(apart, dropna=False)[rest].nunique(dropna=False) if rest else pd.DataFrame()
     varying = [column for column in rest if (counts[column] > 1).any()]
-    return _series(rows, ["method", "hyperparameters", *varying], {})
+    return _series(rows, ["method", "role", "hyperparameters", *varying], {})
 
 
 def held(everything: Iterable[Series], rows: pd.DataFrame) -> list[Series]:
@@ -67,6 +56,8 @@ def held(everything: Iterable[Series], rows: pd.DataFrame) -> list[Series]:
 
 def total_epochs(rows: pd.DataFrame) -> pd.Series:
     """Return the epochs of all phases together of each trial, as far as there are columns; NaN where one is empty."""
+    if "epochs" in rows:
+        return rows["epochs"]  # as annotated: which phases a tuned line has may differ from keep to keep
     return rows[[phase for phase in PHASES if phase in rows]].sum(axis=1, skipna=False)
 
 
@@ -88,7 +79,7 @@ def devices(rows: pd.DataFrame) -> str:
     columns = [column for column in TIMING if column in rows]
     names = []
     for _, row in rows[columns].drop_duplicates().sort_values(columns).iterrows():
-        threads = f", {_say('threads', row['threads'])}" if pd.notna(row.get("threads")) else ""
+        threads = f", {said('threads', row['threads'])}" if pd.notna(row.get("threads")) else ""
         names.append((row["device"] or "an unknown device") + threads)
     return "; ".join(names)
 
@@ -125,16 +116,17 @@ def _labels(keys: list[dict[str, Any]], usual: dict[str, Any]) -> list[str]:
     """Name each series by its method and, in brackets, as little as sets it apart from the others."""
     notes: list[list[str]] = [[] for _ in keys]
     for note, key in zip(notes, keys, strict=True):
-        note += [_say(column, key[column]) for column, value in usual.items() if key.get(column) not in (value, None)]
+        note += [said(column, key[column]) for column, value in usual.items() if key.get(column) not in (value, None)]
+        note += [key["role"]] if key.get("role") else []
     for note, words in zip(notes, _hyperparameters(keys), strict=True):
         note += words
     for column in keys[0]:
-        if column in ("method", "hyperparameters", *usual):
+        if column in ("method", "role", "hyperparameters", *usual):
             continue
         for alike in _alike(keys, notes):
             if len({str(keys[i][column]) for i in alike}) > 1:
                 for i in alike:
-                    notes[i].append(_say(column, keys[i][column]))
+                    notes[i].append(said(column, keys[i][column]))
     return [key["method"] + (f" ({', '.join(note)})" if note else "") for key, note in zip(keys, notes, strict=True)]
 
 
@@ -151,18 +143,8 @@ def _hyperparameters(keys: list[dict[str, Any]]) -> list[list[str]]:
     given = [json.loads(key.get("hyperparameters") or "{}") for key in keys]
     words = []
     for i, key in enumerate(keys):
-        siblings = [given[j] for j, other in enumerate(keys) if other["method"] == key["method"]]
+        same = [other["method"] == key["method"] and other.get("role") == key.get("role") for other in keys]
+        siblings = [cell for cell, alike in zip(given, same, strict=True) if alike]
         vary = [name for name in given[i] if len({json.dumps(s.get(name)) for s in siblings}) > 1]
-        words.append([f"{name}={_plain(given[i][name])}" for name in sorted(vary)])
+        words.append([f"{name}={plain(given[i][name])}" for name in sorted(vary)])
     return words
-
-
-def _say(column: str, value: Any) -> str:
-    if value is None or value != value:
-        return f"{column} unknown"
-    text = WORDS.get(column, f"{column}={{}}").format(_plain(value))
-    return text.removesuffix("s") if text == "1 threads" else text
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)

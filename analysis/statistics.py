@@ -56,6 +56,24 @@ def by_seed(rows: pd.DataFrame, column: str = "test_top1") -> pd.Series:
     return rows.groupby("seed")[column].mean() if column in rows else pd.Series(dtype="float64")
 
 
+def placed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the rows, with the trials that failed where the others of their keep are on an axis.
+
+    A trial that failed has no network that could be measured; without a place its accuracy would not count. rows: of
+    one series.
+    """
+    if "status" not in rows or column not in rows:
+        return rows
+    others = rows.groupby("keep")[column].transform("mean")
+    return rows.assign(**{column: rows[column].where((rows["status"] != "failed") | rows[column].notna(), others)})
+
+
+def measured(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """Return the rows that have all the columns, and those that failed, as they count where the others have them."""
+    whole = rows[list(columns)].notna().all(axis=1)
+    return rows[whole | (rows["status"] == "failed")] if "status" in rows else rows[whole]
+
+
 def by_keep(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """Return one row per keep, largest first, with COLUMN, COLUMN_half and COLUMN_n for each of the columns."""
     return by(rows, "keep", columns).iloc[::-1].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Trials over the strength lam of a regulariser: fixed numbers, or auto."""
+"""Trials over the strength lam of a regulariser: fixed numbers, or a word for what sets it, `auto` or `bound`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
-AUTO: Literal["auto"] = "auto"
+Word = Literal["auto", "bound"]
+AUTO: Word = "auto"
+BOUND: Word = "bound"
+WORDS: tuple[Word, ...] = (AUTO, BOUND)
 
 
-def strength(hyperparameters: Any) -> float | Literal["auto"] | None:
-    """Return the lam of a cell of hyperparameters: a finite number of at least 0, `auto`, or None where neither."""
+def strength(hyperparameters: Any) -> float | Word | None:
+    """Return the lam of a cell of hyperparameters: a finite number of at least 0, a word, or None where neither."""
     lam = _given(hyperparameters).get("lam")
-    if lam == AUTO:
-        return AUTO
+    for word in WORDS:
+        if lam == word:
+            return word
     if not isinstance(lam, int | float) or isinstance(lam, bool):
         return None
     try:
@@ -25,7 +29,7 @@ def strength(hyperparameters: Any) -> float | Literal["auto"] | None:
 
 
 def with_strength(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials that have a strength, with the columns lam (NaN for auto) and auto.
+    """Return the trials that have a strength, with the columns lam (NaN for a word), and auto and bound.
 
     A trial without lam is auto where its method has a number elsewhere, or says auto: that is then its default. The
     column hyperparameters keeps what else a method has several values of, so that trials that differ in lam are alike.
@@ -37,8 +41,9 @@ def with_strength(rows: pd.DataFrame) -> pd.DataFrame:
     silent = ["lam" not in cell and method in tunable for cell, method in zip(given, rows["method"], strict=True)]
     found["lam"] = [lam if isinstance(lam, float) else math.nan for lam in lams]
     found["auto"] = [lam == AUTO or quiet for lam, quiet in zip(lams, silent, strict=True)]
+    found["bound"] = [lam == BOUND for lam in lams]
     found["hyperparameters"] = _rest(list(rows["method"]), given)
-    return found[found["lam"].notna() | found["auto"]]
+    return found[found["lam"].notna() | found["auto"] | found["bound"]]
 
 
 def _rest(methods: list[str], given: list[dict[str, Any]]) -> list[str]:

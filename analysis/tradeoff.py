@@ -22,6 +22,7 @@ from analysis.registry import Skip
 from analysis.series import devices
 from analysis.small_print import finish_noted
 from analysis.style import pt
+from analysis.tuning import chosen
 
 ACCURACY = "Test top-1 accuracy (%)"
 HEIGHT, HEIGHT_ALONE, HEIGHT_ENLARGED = 1.7, 2.2, 2.6  # inches
@@ -52,6 +53,7 @@ def accuracy_over(setting: Setting, gain: Gain) -> Figure:
     One panel, or one for each experiment where they are too many. Where the published points lie on little of the
     height they are drawn a second time, enlarged. Raises Skip where no trial has the gain.
     """
+    setting = chosen(setting)
     cut = experiments(setting, gain.timed)
     drawn = with_curves(setting, cut.found, [gain.column, "test_top1"])
     literature = comparable(setting, gain.column)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.experiments import APART, SAY, with_epochs
+from analysis.experiments import APART, panel_word, with_epochs
+from analysis.identity import differing
 from analysis.load import Setting
 from analysis.registry import Skip
 from analysis.series import majority, series_within
@@ -60,9 +61,10 @@ def maps(setting: Setting) -> Maps:
     rows, groups, lines = _comparable(setting)
     found = _rows(rows, groups)
     if max(len(part) for part in found.values()) > MOST:
-        rows = tuned(rows, [column for column in APART if column in rows])
+        apart = [column for column in APART if column in rows]
+        lines = [*tuning_said(rows, apart), *lines]
+        rows = tuned(rows, apart)
         found = _rows(rows, groups)
-        lines = [*tuning_said(rows), *lines]
     if len(groups) > FAMILIES:
         lines = [*lines, f"{len(groups):,} families: each column takes neighbours together"]
     scopes = set(rows["scope"].dropna()) if "scope" in rows else set()
@@ -90,11 +92,11 @@ def _rows(rows: pd.DataFrame, groups: Numbers) -> dict[float, list[Width]]:
     """Return the merged rows at each keep."""
     apart = [column for column in APART if column in rows]
     parts: dict[float, list[_Part]] = {keep: [] for keep in sorted(rows["keep"].unique(), reverse=True)}
-    varying = [column for column in apart if column != "scope" and rows[column].nunique() > 1]
+    varying = [column for column in differing(rows, apart) if column != "scope" and rows[column].nunique() > 1]
     for one in series_within(rows, [*apart, "keep"]):
         for _, part in one.rows.groupby([*apart, "keep"], dropna=False, sort=True):
             first = part.iloc[0]
-            budget = [SAY[column].format(first[column]) for column in varying if pd.notna(first[column])]
+            budget = [panel_word(column, first[column]) for column in varying if pd.notna(first[column])]
             scope = str(first["scope"]) if "scope" in rows else ""
             kept = _together(_mean(part))
             parts[first["keep"]].append(_Part(scope, one.method, one.label, ", ".join(budget), kept))

@@ -12,7 +12,7 @@ from analysis.__main__ import main as analyse
 from analysis.load import load
 from methods import REGISTRY as METHODS
 from methods import Method
-from runners import suite
+from runners import suite, trial
 from runners.__main__ import main
 from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
@@ -24,6 +24,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 SETTINGS = ("architecture=mlp", "train_images=40", "keep=0.1", "seed=0", "dense_epochs=1", "sparsify_epochs=1")
 TINY = [option for s in (*SETTINGS, "finetune_epochs=1") for option in ("--set", s)] + ["--jobs", "1"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_collapses(monkeypatch):
+    """So few steps teach a network little."""
+    monkeypatch.setattr(trial, "MARGIN", -1.0)
 
 
 def block(language, word):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.identity import LINE
 from analysis.load import Results
-from analysis.series import LINE, series_within
+from analysis.series import series_within
 
 PLACE = ["architecture", "dataset"]
 # What says that two results are of different runs, not of different experiments, where A and B do not agree on it.

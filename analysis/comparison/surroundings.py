@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from analysis.identity import ENVIRONMENT
 from analysis.load import Results
-from analysis.series import ENVIRONMENT
 
 MANY = 4  # values that are named, at most
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.contest import SCRATCH, Contest, chosen_by, contests, method_of, shown
+from analysis.contest import ROLES, Contest, chosen_by, contests, method_of, shown, variant_of
 from analysis.load import Results
 from analysis.plotting import Panel, blank, finish, panel_styles
 from analysis.ranking import Verdict, apart, nemenyi, stacked, verdict
@@ -95,7 +95,8 @@ class _Diagram:
 
 def _label(name: str, rank: float) -> str:
     """Return a name and its mean rank in lines of a few letters; a bracket begins a line."""
-    parts = f"{name} {rank:.2f}".replace(SCRATCH, f"\n{SCRATCH.strip()}").split("\n")
+    role = ROLES[variant_of(name)]
+    parts = [method_of(name), f"{role.strip()} {rank:.2f}"] if role else [f"{name} {rank:.2f}"]
     return "\n".join(line for part in parts for line in textwrap.wrap(part, LETTERS))
 
 
@@ -167,7 +168,7 @@ def _leaders(axes: Axes, one: _Diagram, house: dict[str, Style], width: float) -
     for side, end, outward in zip(one.sides, ends, (-1, 1), strict=True):
         for name, y in zip(side, one.rows(side), strict=True):
             colour, mark = house[method_of(name)]
-            variant = int(name.endswith(SCRATCH))
+            variant = variant_of(name)
             axes.plot(
                 [one.contest.ranks[name], at[name], at[name], end], [0, SLANT - 1.5, y, y], gid=name, color=colour,
                 linestyle=LINES[variant], linewidth=pt(0.9), marker=mark, markevery=[3], markeredgewidth=pt(0.8),

@@ -12,17 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.choice import few, numbered
+from analysis.choice import few, numbered, tried_said
+from analysis.identity import contenders
 from analysis.klevel import Count
 from analysis.load import Setting
 from analysis.marks import explain, fill, mark_look
-from analysis.multiples import APART, Cell, cells, multiples, shared
+from analysis.multiples import Cell, apart, cells, multiples, shared
 from analysis.plotting import Curve, Panel, finish, legend_line, seeds
 from analysis.registry import Skip, entry
 from analysis.series import Series, held, series_within
 from analysis.statistics import by
 from analysis.style import DENSE_COLOUR, LINES, Style, pt, styles
 from analysis.trajectories import Trajectories, summary, trajectories
+from analysis.tuning import chosen
 
 BARS = 10  # intervals along a line, at most
 STEP, TICKS = 5, 25  # points: between the marks at the end, and the width of the labels left of a panel
@@ -50,25 +52,27 @@ def groups_vs_epoch(setting: Setting) -> Figure:
     family of every seed had exactly k groups left.
     """
     still, rows = _trained(setting)
-    found = trajectories(setting, rows)
-    everything = series_within(rows, (*APART, *AFTER, "keep"))
+    setting = chosen(setting)
+    found = trajectories(setting, rows[rows["trial"].isin(setting.pruned["trial"])])
+    rows = setting.pruned[setting.pruned["trial"].isin(rows["trial"])]
+    everything = series_within(rows, (*apart(rows), *AFTER, "keep"))
     names = {str(trial): series.label for series in everything for trial in series.rows["trial"]}
     if not found.ends:
         raise Skip(f"no groups over epochs for {setting.title}: {'; '.join(summary(names, found.unusable))}")
     panels = cells(rows[rows["trial"].isin(list(found.ends))])
     parts = [held(everything, cell.rows) for cell in panels]
     choices = [few(here) for here in parts]
-    reduced = any(len(chosen) < len(here) for chosen, here in zip(choices, parts, strict=True))
-    variants = numbered(everything, {one.label for chosen in choices for one in chosen})
+    reduced = any(len(some) < len(here) for some, here in zip(choices, parts, strict=True))
+    variants = numbered(everything, {one.label for some in choices for one in some})
     plot, axes = multiples(setting, panels, "Sparsify epoch", "Groups left / target")
     drawing = _Drawing(plot, found, styles(setting.results.methods), [], set(), [])
-    for places, cell, chosen in zip(axes, panels, choices, strict=True):
-        _draw(drawing, places, cell, [replace(one, variant=variants[one.label]) for one in chosen])
+    for places, cell, some in zip(axes, panels, choices, strict=True):
+        _draw(drawing, places, cell, [replace(one, variant=variants[one.label]) for one in some])
     plot.handles[TARGET] = Line2D([], [], color=DENSE_COLOUR, linestyle=":", linewidth=pt(0.9))
     explain(plot, drawing.fills)
     lines = [
         seeds(drawing.curves, "left") + (_band(drawing.curves)),
-        "of many hyperparameters of a method: the best on validation" if reduced else "",
+        tried_said(rows.assign(contender=contenders(rows)), list(panels[0].key), "per panel") if reduced else "",
         *(f"no group left, hence on the axis: {name}" for name in drawing.emptied),
         f"not training, hence not drawn: {', '.join(still)}" if still else "",
         *summary(names, found.unusable),

@@ -14,6 +14,7 @@ from analysis.load import Setting
 from analysis.plotting import Panel, blank, finish, usual_subject
 from analysis.registry import entry
 from analysis.style import look, pt
+from analysis.tuning import chosen
 from analysis.widths import Maps, Numbers, Width, maps
 
 MAP = "viridis"
@@ -30,6 +31,7 @@ def kept_widths(setting: Setting) -> Figure:
 
     Rows of equal widths are merged. Colour is the share that is kept; the number is the width itself.
     """
+    setting = chosen(setting)
     found = maps(setting)
     blocks = {f"keep {keep:g}": rows for keep, rows in found.by_keep.items()}
     if all(len(rows) == 1 for rows in blocks.values()):

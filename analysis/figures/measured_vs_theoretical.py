@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.identity import IDENTITY, TIMING
 from analysis.load import DENSE, Results
 from analysis.plotting import Panel, draw_par, finish, panel
 from analysis.registry import Skip, entry
-from analysis.series import IDENTITY, TIMING, devices
+from analysis.series import devices
 from analysis.statistics import seeds_between
 from analysis.style import COLOURS, DENSE_COLOUR, MARKS, pt
 

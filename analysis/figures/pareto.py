@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from analysis.frontier import on_frontier
 from analysis.grid import grid, label_left
 from analysis.load import DENSE, Setting
 from analysis.panels import legend_in_order, unmeasured, without_dense
-from analysis.plotting import Curve, Panel, finish, legend_line, panel_styles, percent_bars, seeds
+from analysis.plotting import Curve, Panel, curves_of, finish, legend_line, panel_styles, percent_bars, seeds
 from analysis.ratios import ratio_axis
 from analysis.registry import Skip, entry
 from analysis.series import devices
-from analysis.statistics import by_keep, over_seeds
+from analysis.statistics import over_seeds
 from analysis.style import DENSE_COLOUR, LINES, Style, pt
 from analysis.timed import Condition, conditions
+from analysis.tuning import chosen
 
 HEIGHT, HEIGHT_ALONE = 1.7, 2.3  # inches
 WIDE = 4  # from where the largest time is more than this many times the smallest the axis is logarithmic
@@ -56,6 +57,7 @@ def pareto(setting: Setting) -> Figure:
     its trial, for a trial times both in turn (`analysis.timed`).
     """
     timed = conditions(setting)
+    setting = chosen(setting)
     cut = experiments(setting)
     curves = {(i, j): _curves(one, c) for i, one in enumerate(cut.found) for j, c in enumerate(timed)}
     shown = [i for i in range(len(cut.found)) if any(curves[i, j] for j in range(len(timed)))]
@@ -102,12 +104,11 @@ def _places(setting: Setting, titles: list[str], timed: list[Condition]) -> tupl
 
 def _curves(experiment: Experiment, condition: Condition) -> list[Curve]:
     """Return time and accuracy of each series of an experiment, a row per keep."""
-    found = []
-    for one in experiment.series:
-        rows = one.rows.assign(median_ms=one.rows["trial"].map(condition.times)).dropna(subset=["median_ms"])
-        if len(rows):
-            found.append(Curve(one, by_keep(rows, ["median_ms", "test_top1"])))
-    return found
+    timed = [
+        replace(one, rows=one.rows.assign(median_ms=one.rows["trial"].map(condition.times)))
+        for one in experiment.series
+    ]
+    return curves_of(timed, ["median_ms", "test_top1"])
 
 
 def _panel(plot: Panel, axes: Axes, experiment: Experiment, curves: list[Curve], condition: Condition) -> list[float]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from analysis.contest import SCRATCH, Contest, chosen_by, contests, in_order, method_of, shown
+from analysis.contest import Contest, chosen_by, contests, in_order, method_of, shown, variant_of
 from analysis.load import Results
 from analysis.plotting import Panel, blank, finish, legend_line, panel_styles
 from analysis.registry import entry
@@ -57,7 +57,7 @@ def _draw(plot: Panel, axes: Axes, contest: Contest) -> None:
     step = min(APART, SPREAD / len(names))
     for i, name in enumerate(names):
         style = house[method_of(name)]
-        variant = int(name.endswith(SCRATCH))
+        variant = variant_of(name)
         handle = legend_line(style, LINES[variant])
         if variant:
             handle.set_markerfacecolor("white")

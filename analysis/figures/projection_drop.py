@@ -15,6 +15,7 @@ from analysis.panels import legend_in_order, unmeasured, with_curves
 from analysis.plotting import Curve, Panel, finish, legend_line, panel_styles, seeds
 from analysis.registry import entry
 from analysis.style import DENSE_COLOUR, pt
+from analysis.tuning import chosen
 
 DROP = "projection_drop"
 HEIGHT, HEIGHT_ALONE = 1.7, 2.2  # inches
@@ -30,6 +31,7 @@ def projection_drop(setting: Setting) -> Figure:
 
     The axis is linear up to 1 point and logarithmic beyond, so that 0 and 80 can both be read.
     """
+    setting = chosen(setting)
     cut = experiments(setting)
     drawn = with_curves(setting, cut.found, [DROP])
     everything = [curve for _, curves in drawn for curve in curves]

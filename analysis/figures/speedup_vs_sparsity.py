@@ -9,6 +9,7 @@ from analysis.panels import SPARSITY, legend_in_order, same_keeps, sparsity_tick
 from analysis.plotting import draw, draw_par, finish, seeds
 from analysis.registry import Skip, entry
 from analysis.series import devices
+from analysis.tuning import chosen
 
 HEIGHT, HEIGHT_ALONE = 1.5, 1.7  # inches
 
@@ -19,6 +20,7 @@ def speedup_vs_sparsity(setting: Setting) -> Figure:
     measured = [column for column in ("speedup_b1", "speedup_b64") if setting.lacks((column,)) is None]
     if not measured:
         raise Skip(f"no speedup was measured for {setting.title}")
+    setting = chosen(setting)
     cut = experiments(setting, timing=True)
     found = {column: with_curves(setting, cut.found, ["group_sparsity", column]) for column in measured}
     everywhere = with_curves(setting, cut.found, ["group_sparsity"])

@@ -19,8 +19,9 @@ from analysis.plotting import Curve, Panel, panel_styles, percent_bars, seeds, u
 from analysis.registry import Skip, entry
 from analysis.series import Series, devices, majority, series_within
 from analysis.small_print import finish_noted
-from analysis.statistics import by
+from analysis.statistics import by, measured
 from analysis.style import DENSE_COLOUR, pt
+from analysis.tuning import chosen
 
 RATIO, SECONDS = "Train time / dense", "Train time (s)"
 DENSE = "dense control"
@@ -39,27 +40,26 @@ def training_cost(setting: Setting) -> Figure:
     A method has one mark: of its experiments with the most seeds the best on validation; the search for it is not in
     its time. The dense control stands at 1, with its accuracy after as many epochs as all others had.
     """
+    setting = chosen(setting)
     rows, relative = _with_cost(setting)
     keeps = sorted(rows["keep"].unique(), reverse=True)
     panels = [Cell({"keep": keep}, rows[rows["keep"] == keep]) for keep in keeps]
     plot, axes = multiples(setting, panels, RATIO if relative else SECONDS, "Test top-1 (%)")
     drawn: list[Curve] = []
-    chosen = [(places, cell, _one_each(cell.rows)) for places, cell in zip(axes, panels, strict=True)]
-    names = _names(setting, [one for _, _, found in chosen for one in found])
-    for places, cell, found in chosen:
+    picked = [(places, cell, _one_each(cell.rows)) for places, cell in zip(axes, panels, strict=True)]
+    names = _names(setting, [one for _, _, found in picked for one in found])
+    for places, cell, found in picked:
         if relative:
             _draw_dense(plot, places, setting, cell)
         drawn += [_draw(plot, places, one, names) for one in found]
     order = [DENSE, *(label for label, _ in names.values())]
     plot.handles = {label: plot.handles[label] for label in order if label in plot.handles}
     _limits(axes)
-    several = any(len(_experiments(cell.rows)) > len(found) for _, cell, found in chosen)
     without = sorted(set(setting.pruned["method"]) - set(rows["method"]))
     lines = [seeds(drawn, "test_top1")]
-    choice = "Of the experiments of a method with the most seeds: the best on validation; no search is timed."
     notes = [
         _what(setting, relative),
-        choice if several else "",
+        _choice(panels),
         f"Not drawn, as without time or dense control: {', '.join(without)}." if without else "",
     ]
     return finish_noted(plot, lines, [note for note in notes if note], _subject(setting, keeps))
@@ -67,13 +67,15 @@ def training_cost(setting: Setting) -> Figure:
 
 def _with_cost(setting: Setting) -> tuple[pd.DataFrame, bool]:
     """Return the pruned trials with a time as column `cost`, and whether it is a multiple of the dense control's."""
-    timed = setting.pruned.dropna(subset=["train_seconds"])
-    if timed.empty:
+    timed = measured(setting.pruned, ["train_seconds"])
+    if not timed["train_seconds"].notna().any():
         raise Skip(f"no pruned trial of {setting.title} has train_seconds")
     parts = [rows["train_seconds"] / dense["train_seconds"].mean() for rows, dense in with_controls(setting, timed)]
     rows = timed.assign(cost=pd.concat(parts))
-    relative = rows[rows["cost"].notna() & (rows["cost"] < float("inf"))]
-    return (relative, True) if len(relative) else (timed.assign(cost=timed["train_seconds"]), False)
+    told = rows["cost"].notna() & (rows["cost"] < float("inf"))
+    if not told.any():
+        return timed.assign(cost=timed["train_seconds"]), False
+    return rows[told | (rows["status"] == "failed")], True
 
 
 def _experiments(rows: pd.DataFrame) -> list[Series]:
@@ -81,12 +83,12 @@ def _experiments(rows: pd.DataFrame) -> list[Series]:
 
 
 def _one_each(rows: pd.DataFrame) -> list[Series]:
-    """Return a series for each method and grouping: of those with the most seeds the best on validation.
+    """Return a series for each contender and grouping: of those with the most seeds the best on validation.
 
     Raises Skip where validation does not tell which is the best.
     """
     found = []
-    for _, mine in rows.groupby(["method", "grouping"], sort=True):
+    for _, mine in _by_contender(rows):
         everything = _experiments(mine)
         most = max(one.rows["seed"].nunique() for one in everything)
         rivals = [one for one in everything if one.rows["seed"].nunique() == most]
@@ -94,20 +96,39 @@ def _one_each(rows: pd.DataFrame) -> list[Series]:
     return found
 
 
+def _by_contender(rows: pd.DataFrame) -> Any:
+    return rows.groupby(["method", "role", "grouping"], dropna=False, sort=True)
+
+
+def _choice(panels: list[Cell]) -> str:
+    """Say how many experiments of a method one was chosen among; nothing where there was no choice."""
+    counts: dict[str, int] = {}
+    for cell in panels:
+        for _, mine in _by_contender(cell.rows):
+            found = _experiments(mine)
+            counts[found[0].name] = max(counts.get(found[0].name, 0), len(found))
+    if all(count == 1 for count in counts.values()):
+        return ""
+    named = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"Experiments tried, of those with the most seeds the best on validation, no search is timed: {named}."
+
+
 def _key(series: Series) -> tuple[str, str]:
-    return series.method, str(series.rows["grouping"].iloc[0])
+    return series.name, str(series.rows["grouping"].iloc[0])
 
 
 def _names(setting: Setting, found: Iterable[Series]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return, for each method and grouping, what the legend calls it and how its mark is filled."""
+    """Return, for each contender and grouping, what the legend calls it and how its mark is filled."""
     usual = majority(setting.pruned, "grouping")
-    ranks = {_key(one): (one.method == "random", one.method, _key(one)[1] != usual, _key(one)[1]) for one in found}
+    methods = {_key(one): one.method for one in found}
+    ranks = {key: (method == "random", *key[:1], key[1] != usual, key[1]) for key, method in methods.items()}
     keys = sorted(ranks, key=lambda key: ranks[key])  # the control last, as everywhere
     names: dict[tuple[str, str], tuple[str, str]] = {}
-    for method, grouping in keys:
-        before = sum(name == method for name, _ in names)
-        label = method if grouping == usual else f"{method} ({grouping})"
-        names[method, grouping] = (label, FILLS[before % len(FILLS)])
+    for key in keys:
+        name, grouping = key
+        before = sum(methods[other] == methods[key] for other in names)
+        label = name if grouping == usual else f"{name} ({grouping})"
+        names[key] = (label, FILLS[before % len(FILLS)])
     return names
 
 

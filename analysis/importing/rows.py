@@ -16,6 +16,9 @@ HEADER = """
     projection_drop groups groups_target groups_at_convergence groups_kept group_sparsity dense_params params
     compression dense_macs macs mac_speedup compact_error speedup_b1 speedup_b64 dense_file_mb file_mb
     dense_peak_mb peak_mb train_seconds device threads torch commit start train_images realisation
+    optimizer lr finetune_lr momentum weight_decay batch_size schedule schedule_over warmup label_smoothing
+    augmentation normalisation dense_weights round_to precision measure equal classes k_reached groups_above
+    trained_epochs train_macs
 """
 COLUMNS = HEADER.split()
 EPOCH_COLUMNS = [

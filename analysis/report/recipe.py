@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from analysis.identity import PHASES, RECIPE
 from analysis.load import DENSE
 from analysis.report import words
 from analysis.report.folders import SUITE, Source, suite_text
 from analysis.report.markup import NONE, Html, code, join, listed, pairs, tag, text
 from analysis.report.section import Section
-from analysis.series import PHASES
 from analysis.table import NOTHING
 
 GRID = ("dataset", "architecture")
 OF_PRUNED = ("grouping", "scope", "keep")  # the dense network has them only because a row must say something
-OTHER = ("train_images", "start")
+OTHER = ("train_images", "start", *RECIPE)
 MANY = 24  # values that are listed; of more, the first and the last
 
 

@@ -13,6 +13,7 @@ from analysis.report.section import Section
 from analysis.series import devices
 
 STATUSES = ("done", "failed", "skipped")
+RULES = {"0": "the rules of another tool", "1": "epoch splits were not tuned, see docs/protocol.md"}
 RUN = 3  # whole numbers in a row that are written as `first to last`
 
 
@@ -36,7 +37,7 @@ def _entries(rows: pd.DataFrame) -> Iterator[tuple[str, Html]]:
     yield "Methods", text(", ".join(words.distinct(rows, "method")))
     yield "Seeds", text(_seeds(words.distinct(rows, "seed")))
     protocols = words.distinct(rows, "protocol")
-    yield "Protocol", text(", ".join(f"{one} (the rules of another tool)" if one == "0" else one for one in protocols))
+    yield "Protocol", text(", ".join(f"{one} ({RULES[one]})" if one in RULES else one for one in protocols))
     yield "Timed on", text(devices(rows[rows["status"] == "done"]) or "nothing: no trial is done")
 
 

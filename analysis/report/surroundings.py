@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.identity import ENVIRONMENT
 from analysis.report import words
 from analysis.report.folders import Source, machines
 from analysis.report.grid import grid
 from analysis.report.markup import NONE, Html, code, join, pairs, tag, text
 from analysis.report.section import Section
-from analysis.series import ENVIRONMENT
 from analysis.table import Cell
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from analysis.blocks import seeds_said
-from analysis.load import Setting
+from analysis.load import Setting, sentences
 from analysis.registry import Skip, entry
 from analysis.series import Series, dense_series, majority, pruned_series
 from analysis.statistics import over_seeds
 from analysis.table import Cell, Table, deviation_cell, plus_minus_deviation
 from analysis.tables.results import BOLD, significantly_best
+from analysis.tuning import chosen
 
 
 @entry("test_top1", by_grouping=True)
 def accuracy(setting: Setting) -> Table:
     """Test accuracy of each method, with one column per keep."""
+    setting = chosen(setting)
     series = pruned_series(setting)
     if not series:
         raise Skip(f"{setting.title} has no pruned trial")
@@ -38,6 +40,6 @@ def _caption(setting: Setting) -> str:
         f"mean ± standard deviation over the seeds ({seeds_said(setting.pruned)}; one has none).",
         *(f"{label}: {plus_minus_deviation(value, 100)}." for label, value in dense),
         BOLD,
-        setting.incomplete,
+        *setting.remarks,
     ]
-    return " ".join(line for line in lines if line)
+    return sentences(lines)

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.blocks import seeds_said
-from analysis.load import Setting
+from analysis.load import Setting, sentences
 from analysis.registry import Skip, entry
 from analysis.series import Series, majority, pruned_series
 from analysis.significance import best
-from analysis.statistics import estimate
+from analysis.statistics import estimate, placed
 from analysis.table import NOTHING, TIMES, Cell, Table, deviation_cell
+from analysis.tuning import chosen
 
 NAMED = 5  # series that are named in the caption, at most
 AXES = {"group_sparsity": "over group sparsity (%)", "mac_speedup": "over log mac_speedup (%)"}
@@ -46,6 +47,7 @@ def area(setting: Setting) -> Table:
     area = 1 / (high - low) * integral of top-1 from low to high, by trapezoids over the points of a seed; between
     low and high lies what all curves share. The dense network is not a point of them.
     """
+    setting = chosen(setting)
     series = pruned_series(setting)
     found = [_column(setting, series, axis) for axis in AXES if setting.lacks((axis,)) is None]
     columns = [column for column in found if column is not None]
@@ -107,6 +109,7 @@ def _shared(curves: Iterable[dict[float, Points]]) -> tuple[float, float] | None
 def _curves(rows: pd.DataFrame, axis: str) -> dict[float, Points]:
     """Return the points of each seed that has two places on the axis; equal places are averaged."""
     curves = {}
+    rows = placed(rows, axis)
     for seed, part in rows[rows[axis] > 0].dropna(subset=["test_top1"]).groupby("seed", sort=True):
         x = np.log(part[axis]) if axis == "mac_speedup" else part[axis]
         means = part.groupby(x.round(9))["test_top1"].mean().sort_index()
@@ -157,6 +160,6 @@ def _caption(setting: Setting, columns: list[_Column], left_out: list[str], bold
         f"{NOTHING}: no curve over this range." if dashes else "",
         f"Without a curve over the range, hence left out: {named}{more}." if left_out else "",
         bold_said(bold),
-        setting.incomplete,
+        *setting.remarks,
     ]
-    return " ".join(line for line in lines if line)
+    return sentences(lines)

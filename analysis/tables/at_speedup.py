@@ -9,13 +9,14 @@ import pandas as pd
 
 from analysis.blocks import seeds_said
 from analysis.interpolation import AtLoss, Tradeoff, accuracy_at, speedup_at_loss, tradeoffs
-from analysis.load import Setting
+from analysis.load import Setting, sentences
 from analysis.registry import Skip, entry
 from analysis.series import Series, devices, majority, pruned_series
 from analysis.significance import best
 from analysis.statistics import estimate
 from analysis.table import NOTHING, TIMES, Cell, Table, deviation_cell
 from analysis.tables.area import bold_said
+from analysis.tuning import chosen
 
 SPEEDUPS = {"mac_speedup": "mac", "speedup_b64": "measured"}
 TARGETS = (2, 4, 8)
@@ -43,6 +44,7 @@ def at_speedup(setting: Setting) -> Table:
 
     Speedups are those in multiply-adds (mac) and those measured at batch 64. See analysis/interpolation.py.
     """
+    setting = chosen(setting)
     present = [column for column in SPEEDUPS if setting.lacks((column,)) is None]
     series = pruned_series(setting, timing="speedup_b64" in present)
     if not present or not series:
@@ -126,6 +128,6 @@ def _caption(setting: Setting, present: list[str], dropped: list[str], bounds: b
         "≥: some seed never loses as much." if bounds else "",
         f"Reached by no method in every seed, hence left out: {', '.join(dropped)}." if dropped else "",
         bold_said(bold),
-        setting.incomplete,
+        *setting.remarks,
     ]
-    return " ".join(line for line in lines if line)
+    return sentences(lines)

@@ -12,8 +12,10 @@ from analysis.load import Setting
 from analysis.registry import Skip, entry
 from analysis.statistics import by_seed, over_seeds
 from analysis.table import Cell, Table, interval_cell, number_cell
+from analysis.tuning import chosen
 
-NUMBERS = ["trials", "k-level", "largest drop", "median top-1", "mean top-1"]
+NUMBERS = ["trials", "k-level", "groups above", "largest drop", "median top-1", "mean top-1"]
+MOST = 7  # rows at one keep, before only the best configuration of each method is shown
 
 
 @entry("test_top1", "groups_target", "groups_at_convergence")
@@ -22,12 +24,16 @@ def k_level(setting: Setting) -> Table:
     if setting.pruned.empty:
         raise Skip(f"{setting.title} has no pruned trial")
     found = experiments(setting.pruned)
+    if max(len(block) for block in found.blocks) > MOST:
+        setting = chosen(setting)
+        found = experiments(setting.pruned)
     blocks = [[[*words, *_numbers(rows)] for words, rows in block] for block in found.blocks]
     text = caption(
         setting,
         found,
         "k-level: trials that had exactly k groups left before projection (layer scope: in every family; network "
         "scope: in total, with no family empty).",
+        "Groups above: not zero and more than k before projection, the mean over the trials.",
         "Largest drop: of validation top-1 by the projection, over the trials, in points.",
         "Test top-1 in %, the mean ± half-width of the 95 % t-interval over the seeds "
         f"({seeds_said(setting.pruned)}; one has none).",
@@ -40,6 +46,7 @@ def _numbers(rows: pd.DataFrame) -> list[Cell | str]:
     return [
         Cell(str(len(rows)), (len(rows),)),
         klevel.k_level(rows),
+        number_cell(klevel.above(rows).mean(), 1),
         number_cell(100 * drop),
         number_cell(100 * median(by_seed(rows))),
         interval_cell(over_seeds(rows, "test_top1"), 100),

@@ -1,4 +1,4 @@
-"""What auto loses against the best of the strengths that were tried."""
+"""What a word for lam loses against the best of the strengths that were tried: auto, or bound where that was given."""
 
 from __future__ import annotations
 
@@ -11,37 +11,41 @@ from analysis.klevel import count, k_level
 from analysis.load import Setting
 from analysis.registry import Skip, entry
 from analysis.statistics import Estimate, by, estimate, over_seeds
-from analysis.strength import with_strength
+from analysis.strength import AUTO, BOUND, Word, with_strength
 from analysis.table import NOTHING, Cell, Table, interval_cell
 
-NUMBERS = ["best lam", "its top-1", "auto top-1", "difference", "seeds", "lams at k", "auto at k"]
+NUMBERS = ["best lam", "its top-1", "{} top-1", "difference", "seeds", "lams at k", "{} at k"]
 
 
 @entry("test_top1", "val_top1", "hyperparameters")
 def lam_auto(setting: Setting) -> Table:
-    """The best fixed strength on validation against lam = auto: accuracy, difference, and who reached the k-level."""
+    """The best fixed strength on validation against lam = auto or bound: accuracy, difference, who reached k."""
     rows = with_strength(setting.pruned)
+    word = BOUND if rows["bound"].any() else AUTO
     found = experiments(rows)
-    lines = [[(words, _numbers(part)) for words, part in block] for block in found.blocks]
+    lines = [[(words, _numbers(part, word)) for words, part in block] for block in found.blocks]
     blocks = [[[*words, *numbers] for words, numbers in block if numbers] for block in lines]
     blocks = [block for block in blocks if block]
     if not blocks:
-        raise Skip(f"no method of {setting.title} has both a fixed lam and auto under otherwise equal conditions")
+        raise Skip(f"no method of {setting.title} has both a fixed lam and {word} under otherwise equal conditions")
     text = caption(
         setting,
         found,
         "Best lam: of the fixed ones, by mean validation top-1; the smaller of equals. Test top-1 in %.",
-        "Difference: auto - best lam in points, over the seeds that both have, ± half-width of the 95 % t-interval; "
+        f"Difference: {word} - best lam in points, over the seeds that both have, ± half-width of the 95 % t-interval; "
         "without such a seed, of the means.",
         f"Means over the seeds ({seeds_said(rows)}), ± half-width of the 95 % t-interval where there are several.",
-        "At k: fixed lams (in every seed), and trials of auto, that had exactly k groups left before projection.",
+        f"At k: fixed lams (in every seed), and trials of {word}, that had exactly k groups left before projection; "
+        "the second number of the first is how many lams were tried.",
     )
-    return Table(text, [*found.headings, *NUMBERS], blocks, text_columns=len(found.headings))
+    return Table(
+        text, [*found.headings, *(one.format(word) for one in NUMBERS)], blocks, text_columns=len(found.headings)
+    )
 
 
-def _numbers(rows: pd.DataFrame) -> list[Cell | str]:
+def _numbers(rows: pd.DataFrame, word: Word) -> list[Cell | str]:
     """Return the cells of one experiment; nothing where it has not both kinds of trials."""
-    fixed, auto = rows[rows["lam"].notna() & rows["val_top1"].notna()], rows[rows["auto"]]
+    fixed, auto = rows[rows["lam"].notna() & rows["val_top1"].notna()], rows[rows[word]]
     if fixed.empty or auto.empty:
         return []
     best = best_lam(fixed)

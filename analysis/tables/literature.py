@@ -8,14 +8,16 @@ import pandas as pd
 
 from analysis.blocks import seeds_said
 from analysis.experiments import Experiment, experiments, with_epochs
-from analysis.load import Setting
+from analysis.load import Setting, sentences
 from analysis.published import published
 from analysis.registry import Skip, entry
 from analysis.series import Series
 from analysis.statistics import Estimate, over_seeds
 from analysis.table import NOTHING, Cell, Table, deviation_cell, number_cell, times_cell
+from analysis.tuning import chosen
 
-HEADINGS = ["method", "source", "dense (%)", "top-1 (%)", "change", "MAC speedup", "compression", "seeds"]
+HEADINGS = ["method", "source", "selection", "dense (%)", "top-1 (%)", "change", "MAC speedup", "compression", "seeds"]
+OURS = "last epoch"
 Row = list[Cell | str]
 
 
@@ -27,10 +29,11 @@ def literature(setting: Setting) -> Table:
         raise Skip(f"published.csv has nothing on {setting.title}")
     if setting.pruned.empty:
         raise Skip(f"{setting.title} has no pruned trial to set beside the published ones")
+    setting = chosen(setting)
     cut = experiments(setting)
     ours = [line for one in cut.found for series in one.series for line in _ours(one, series)]
     blocks = [_sorted([_theirs(row) for _, row in rows.iterrows()]), _sorted(ours)]
-    return Table(_caption(setting, cut.lines), HEADINGS, blocks, text_columns=2, spread="standard deviation")
+    return Table(_caption(setting, cut.lines), HEADINGS, blocks, text_columns=3, spread="standard deviation")
 
 
 def _theirs(row: pd.Series) -> tuple[float, Row]:
@@ -39,7 +42,8 @@ def _theirs(row: pd.Series) -> tuple[float, Row]:
     speedup, compression = (Estimate(row[column], math.nan, 1) for column in ("mac_speedup", "compression"))
     cells: Row = [
         row["method"],
-        row["source"] or NOTHING,
+        (row["source"] or NOTHING) + (f" ({row['note']})" if row["note"] else ""),
+        row["selection"] or NOTHING,
         number_cell(dense),
         number_cell(top1),
         number_cell(top1 - dense, sign=True),
@@ -60,6 +64,7 @@ def _ours(experiment: Experiment, series: Series) -> list[tuple[float, Row]]:
         cells: Row = [
             series.label,
             ", ".join(word for word in ("ours", experiment.title, f"keep {keep:g}") if word),
+            OURS,
             deviation_cell(dense, 100),
             deviation_cell(top1, 100),
             number_cell(100 * (top1.mean - dense.mean), sign=True),
@@ -83,11 +88,11 @@ def _caption(setting: Setting, lines: list[str]) -> str:
         "budgets than ours.",
         f"Ours: {_budget(setting)}; mean ± standard deviation over the seeds ({seeds_said(setting.pruned)}; one has "
         "none); dense is the network trained for as many epochs as the pruned ones.",
-        "Change: top-1 less dense top-1, in points.",
-        *(f"{line[:1].upper()}{line[1:]}." for line in lines),
-        setting.incomplete,
+        f"Selection: which epoch was taken, {NOTHING} where nobody says. Change: top-1 less dense top-1, in points.",
+        *lines,
+        *setting.remarks,
     ]
-    return " ".join(word for word in words if word)
+    return sentences(words)
 
 
 def _budget(setting: Setting) -> str:

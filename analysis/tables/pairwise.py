@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.contest import Contest, Duel, contests
-from analysis.load import Results
+from analysis.load import Results, sentences
 from analysis.registry import entry
 from analysis.significance import LEVEL, MANY
 from analysis.table import NOTHING, Cell, Table, number_cell
@@ -64,4 +64,4 @@ def _caption(results: Results, contest: Contest) -> str:
         "all pairs. Bold: below 5 % after that.",
         *shared_lines(results, [contest]),
     ]
-    return " ".join(line for line in lines if line)
+    return sentences(lines)

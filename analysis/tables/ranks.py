@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from analysis.contest import Contest, chosen_by, contests, sentence
-from analysis.load import Results
+from analysis.contest import Contest, chosen_by, contests
+from analysis.load import Results, sentences
 from analysis.registry import entry
 from analysis.significance import MANY, bootstrap, friedman, p_said
 from analysis.table import Cell, Table, number_cell
@@ -13,7 +13,7 @@ from analysis.table import Cell, Table, number_cell
 HEADINGS = ["problems", "method", "mean rank", "wins", "top-1 (%)", "loss", "from", "to", "Holm p"]
 MOST = 6  # contests, at most
 RELATED = "Problems of one setting are related, which makes p too small and intervals too narrow."
-FAILED = "A seed that failed is left out; where all of a problem failed, the accuracy counts as 0."
+FAILED = "A seed that failed is left out where chance is unknown; if all of a problem are, the accuracy counts as 0."
 
 
 @entry("test_top1", whole=True)
@@ -35,8 +35,9 @@ def p_cell(p: float) -> Cell:
 
 def shared_lines(results: Results, found: list[Contest]) -> list[str]:
     """Return what captions say of any contest: related problems, failures, and the choice of hyperparameters."""
-    failed = not results.with_status("failed").empty
-    return [RELATED * any(one.related for one in found), FAILED * failed, sentence(chosen_by(results))]
+    lost = not results.with_status("failed")["dataset"].isin(results.chance).all()
+    related = RELATED * any(one.related for one in found)
+    return [related, FAILED * lost, chosen_by(results), *results.remarks]
 
 
 def _block(contest: Contest) -> list[list[Cell | str]]:
@@ -75,7 +76,7 @@ def _caption(results: Results, found: list[Contest]) -> str:
         f"(below {MANY}: paired t-test), corrected for the block.",
         *shared_lines(results, here),
     ]
-    return " ".join(line for line in lines if line)
+    return sentences(lines)
 
 
 def _said(contest: Contest) -> str:

@@ -6,12 +6,13 @@ import pandas as pd
 
 from analysis.blocks import seeds_said
 from analysis.klevel import k_level
-from analysis.load import Setting
+from analysis.load import Setting, sentences
 from analysis.registry import entry
 from analysis.series import dense_series, devices, majority, pruned_series
 from analysis.significance import best
 from analysis.statistics import by_seed, over_seeds
 from analysis.table import NOTHING, Cell, Table, deviation_cell, times_cell
+from analysis.tuning import chosen
 
 HEADINGS = ["keep", "method", "n", "top-1 (%)", "speedup", "compression", "k-level"]
 BOLD = (
@@ -23,10 +24,12 @@ BOLD = (
 @entry("test_top1", by_grouping=True)
 def results(setting: Setting) -> Table:
     """Accuracy, measured speedup, compression, and whether the k-level was reached, for each keep and method."""
+    setting = chosen(setting)
+    everything = pruned_series(setting, timing=True)
     blocks = [[[*_row("1", one.label, one.rows)[:-1], NOTHING] for one in dense_series(setting)]]
     for keep in sorted(setting.pruned["keep"].unique(), reverse=True):
-        found = [(s.label, s.rows[s.rows["keep"] == keep]) for s in pruned_series(setting, timing=True)]
-        here = [(label, rows) for label, rows in found if len(rows)]
+        found = [(one.label, one.rows[one.rows["keep"] == keep]) for one in everything]
+        here = [(_with_choice(label, rows), rows) for label, rows in found if len(rows)]
         top = significantly_best(here, majority(setting.pruned, "grouping"))
         blocks.append([_row(f"{keep:g}", label, rows, label == top) for label, rows in here])
     return Table(_caption(setting), HEADINGS, [b for b in blocks if b], text_columns=2, spread="standard deviation")
@@ -35,6 +38,14 @@ def results(setting: Setting) -> Table:
 def significantly_best(found: list[tuple[str, pd.DataFrame]], grouping: str | None) -> str | None:
     """Return the label of the rows that are significantly the most accurate of those with this grouping, or None."""
     return best({label: by_seed(rows) for label, rows in found if majority(rows, "grouping") == grouping})
+
+
+def _with_choice(label: str, rows: pd.DataFrame) -> str:
+    """Return the label with what was chosen at this keep in its brackets."""
+    said = "; ".join(dict.fromkeys(rows["chosen"].dropna())) if "chosen" in rows else ""
+    if not said:
+        return label
+    return f"{label[:-1]}, {said})" if label.endswith(")") else f"{label} ({said})"
 
 
 def _row(keep: str, label: str, rows: pd.DataFrame, bold: bool = False) -> list[Cell | str]:
@@ -52,6 +63,6 @@ def _caption(setting: Setting) -> str:
         f"Speedup measured at batch 64 on {devices(setting.pruned)}." if len(setting.pruned) else "",
         "k-level: trials that had exactly k groups left before projection.",
         BOLD if len(setting.pruned) else "",
-        setting.incomplete,
+        *setting.remarks,
     ]
-    return " ".join(line for line in lines if line)
+    return sentences(lines)

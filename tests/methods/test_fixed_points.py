@@ -8,13 +8,13 @@ from methods.envelope import dual_variable
 from methods.groups import Budget, Family, Groups
 
 LAM = 0.15
-STEPS = 700
+STEPS = 600
 UNEQUAL = ((1.0, 4.0, 0.25, 2.0, 0.5),)
 OPTIMISERS = {
     "plain": lambda p: torch.optim.SGD(p, lr=0.3),
-    "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
-    "nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
-    "dampening": lambda p: torch.optim.SGD(p, lr=0.5, momentum=0.9, dampening=0.9),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.03, momentum=0.9),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.03, momentum=0.9, nesterov=True),
+    "dampening": lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.9, dampening=0.9),
     "adam": lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.9, 0.99)),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.9, 0.99), weight_decay=0),
     "amsgrad": lambda p: torch.optim.Adam(p, lr=0.5, amsgrad=True),

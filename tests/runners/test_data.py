@@ -161,3 +161,15 @@ def test_resizing_keeps_the_mean_and_comes_after_augmentation(numbered):
 
 def test_data_knows_its_device(numbered):
     assert data.load("numbered").device == torch.device("cpu")
+
+
+def test_with_weights_from_elsewhere_half_of_the_test_images_are_to_choose_on():
+    plain, halves = data.load("digits"), data.load("digits", choose_on_test=True)
+    assert len(halves.val) + len(halves.test) == len(plain.test)
+    assert abs(len(halves.val) - len(halves.test)) <= 1
+    known = {image.numpy().tobytes() for image in plain.test.images}
+    val, test = ({image.numpy().tobytes() for image in s.images} for s in (halves.val, halves.test))
+    assert val | test <= known
+    assert len(val & test) <= len(plain.test) - len(known), "no image is in both"
+    assert torch.equal(halves.train.images, plain.train.images)
+    assert torch.equal(data.load("digits", choose_on_test=True).val.images, halves.val.images)

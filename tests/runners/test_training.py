@@ -1,5 +1,6 @@
 """The one training loop: its schedule, its steps, what acts on it, and how it counts correct answers."""
 
+import copy
 import math
 
 import pytest
@@ -9,7 +10,17 @@ from torch import nn
 from runners import training
 from runners.data import Data, Split
 from runners.spec import Recipe
-from runners.training import Diverged, NoHooks, Phase, Restore, evaluate, learning_rate, make_optimizer, train
+from runners.training import (
+    Diverged,
+    NoHooks,
+    Phase,
+    Restore,
+    evaluate,
+    learning_rate,
+    make_optimizer,
+    recalibrate,
+    train,
+)
 
 EPOCHS = {"dense_epochs": 1, "sparsify_epochs": 1, "finetune_epochs": 0, "batch_size": 8}
 PLAIN = {"schedule": "constant", "momentum": 0.0, "weight_decay": 0.0, "lr": 0.1}
@@ -209,3 +220,19 @@ def test_weights_that_the_last_step_makes_infinite_are_seen():
 
     with pytest.raises(Diverged, match="a weight is not finite after epoch 1"):
         train(network, make_data(), recipe(), Phase("x", 1, 0.1, 0), Explode())
+
+
+def test_statistics_of_batch_norms_are_estimated_again(digits):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(10))
+    network(digits.example(4))
+    network[1].running_mean.fill_(100.0)
+    before = {n: p.clone() for n, p in network.named_parameters()}
+    recalibrate(network, digits)
+    seen = network[0](digits.normalise(digits.train.images)).mean((0, 2, 3))
+    torch.testing.assert_close(network[1].running_mean, seen, rtol=0.1, atol=0.05)
+    assert network[1].momentum == 0.1, "as it was"
+    assert all(torch.equal(p, before[n]) for n, p in network.named_parameters())
+    again = copy.deepcopy(network)
+    recalibrate(again, digits)
+    assert torch.equal(again[1].running_var, network[1].running_var), "the same images each time"
