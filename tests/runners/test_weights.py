@@ -165,9 +165,11 @@ def test_published_networks_have_their_published_accuracy(users_folders, make_sp
 
 def test_data_of_follows_the_recipe(make_spec, monkeypatch):
     seen = []
-    monkeypatch.setattr(trial, "load", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(trial, "load", lambda *arguments, **more: seen.append((*arguments, *more.values())))
     cpu = torch.device("cpu")
     trial.data_of(make_spec(recipe={"normalisation": "imagenet", "train_images": 50}), cpu)
-    assert seen == [("digits", 50, cpu, "imagenet", None)]
+    assert seen == [("digits", 50, cpu, "imagenet", None, False)]
+    trial.data_of(make_spec(recipe={"dense_weights": "w.pt", "dense_epochs": 0}), cpu)
+    assert seen[1][-1], "of a network from elsewhere a choice is made on half of the test images"
     with pytest.raises(InputError, match=re.escape("normalisation = imagenet: digits has 1 channel, not 3")):
         data.load("digits", 50, cpu, "imagenet")
