@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import REGISTRY
@@ -145,6 +145,7 @@ def test_wgsef_dc_with_a_strong_lam_is_hard_thresholding():
 
 @pytest.mark.parametrize("name", ["gmp", "wgsef_dc", "wgsef_split", "group_lasso_k"])
 @pytest.mark.parametrize("scope", ["layer", "network"])
+@settings(max_examples=25, deadline=None)
 @given(
     norms=st.lists(st.sampled_from([0.5, 1.0, 1.0, 2.0]) | st.floats(1e-3, 1e3), min_size=12, max_size=12),
     keep=st.sampled_from([0.05, 0.1, 0.25, 0.5]),
