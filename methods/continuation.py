@@ -36,9 +36,9 @@ def groups_left(problem: Problem, progress: float, length: float = ANNEALED, pow
     return problem.k + (problem.norms.shape[-1] - problem.k) * still(progress, length, power)
 
 
-def budget_left(groups: Groups, budget: Budget, progress: float, length: float, power: int = 3) -> Budget:
-    """Return a budget of n(p) groups, rounded, in place of k: of each row, or of the network."""
-    rest = still(progress, length, power)
+def budget_left(groups: Groups, budget: Budget, progress: float, length: float) -> Budget:
+    """Return a budget of n(p) groups, along the cubic and rounded, in place of k: of each row, or of the network."""
+    rest = still(progress, length, power=3)
     per_family = [k + round((f.shape[-1] - k) * rest) for k, f in zip(budget.per_family, groups, strict=True)]
     total = budget.total + round((sum(groups.sizes) - budget.total) * rest)
     return replace(budget, per_family=tuple(per_family), total=total)

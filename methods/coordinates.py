@@ -49,22 +49,27 @@ class Points(NamedTuple):
         return self.values.ne(0).any(1)
 
 
-def gathered(member: Member) -> Tensor:
-    """Return the values of a member by group: shape (m, elements), a copy."""
-    values = grouped(member.view, member.dims)
-    return values.clone() if member.places is None else values[member.places].flatten(1)
+@torch.no_grad()
+def values_of(members: Sequence[Member]) -> Tensor:
+    """Return the values of groups in float64, shape (m, elements): a copy, member after member."""
+    return torch.cat([_gathered(m) for m in members], 1).double()
 
 
 @torch.no_grad()
 def scatter_(members: Sequence[Member], values: Tensor) -> None:
-    """Write values, shape (m, elements) in the order of `gathered`, back into the parameters of the members."""
+    """Write values, shape (m, elements) as of `values_of`, back into the parameters of the members."""
     for member, part in zip(members, values.split([m.elements for m in members], 1), strict=True):
         parameter = member.parameter
         places = torch.arange(parameter.numel(), device=parameter.device).view(parameter.shape)
-        index = gathered(member._replace(parameter=places))
+        index = _gathered(member._replace(parameter=places))
         flat = parameter.reshape(-1).clone()
         flat[index.flatten()] = part.flatten().to(flat.dtype)
         parameter.copy_(flat.view(parameter.shape))
+
+
+def _gathered(member: Member) -> Tensor:
+    values = grouped(member.view, member.dims)
+    return values if member.places is None else values[member.places].flatten(1)
 
 
 def envelope_prox(

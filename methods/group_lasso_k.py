@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from methods.continuation import ANNEALED, Part, groups_left, lasso_leaving
 from methods.group_lasso import GroupLasso
 from methods.groups import Budget, Groups
-from methods.problems import undivide
 
 
 class GroupLassoK(GroupLasso):
@@ -35,5 +33,4 @@ class GroupLassoK(GroupLasso):
         """Threshold so that n(p) groups are left."""
         found = [lasso_leaving(p, round(groups_left(p, progress, self.anneal))) for p in self.problems()]
         self._now = torch.stack([strength.mean() for _, strength in found]).mean() / lr if lr > 0 else 0.0
-        factors: list[Tensor] = [f for f, _ in found]
-        self.groups.scale_(undivide(factors, self.groups, self.budget))
+        self.shrink_([factors for factors, _ in found])

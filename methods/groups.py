@@ -7,7 +7,7 @@ network, a `Budget` is how many of the groups may survive and where.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -155,11 +155,11 @@ class Groups:
 
     def parameters(self) -> list[Tensor]:
         """Every parameter that is a member of a group, once."""
-        return list({id(m.parameter): m.parameter for f in self for m in f.parts}.values())
+        return _once(m for f in self for m in f.parts)
 
     def measured_parameters(self) -> list[Tensor]:
         """Every parameter that a group is measured by, once: what a proximal step shrinks."""
-        return list({id(m.parameter): m.parameter for f in self for m in f.measured}.values())
+        return _once(m for f in self for m in f.measured)
 
     def norms(self) -> list[Tensor]:
         """Group norms, one tensor a family: see `Family.norms`."""
@@ -173,6 +173,10 @@ class Groups:
     def nonzero(self) -> list[int]:
         """Number of groups that are not all zero, one number a family."""
         return [f.nonzero() for f in self]
+
+
+def _once(members: Iterable[Member]) -> list[Tensor]:
+    return list({id(m.parameter): m.parameter for m in members}.values())
 
 
 @dataclass(frozen=True)

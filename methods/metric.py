@@ -14,37 +14,48 @@ NeurIPS 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from methods.coordinates import gathered
+from methods.coordinates import values_of
+from methods.groups import Groups
 from methods.members import Member
+
+Metric = float | Tensor
 
 
 @torch.no_grad()
-def metric(members: Sequence[Member], optimizer: Optimizer | None) -> float | Tensor:
-    """Return H of groups: one number where all their parameters share it, else float64 of shape (m, elements).
+def metrics(groups: Groups, optimizer: Optimizer | None) -> list[Metric]:
+    """Return H of each family, over the members that it is measured by.
 
-    members: what the groups are made of; the columns are their elements in this order. optimizer: None for 1.
+    One number where all their parameters share it, else float64 of shape (m, elements), as `coordinates.values_of` has
+    the values. optimizer: None for 1.
     """
     settings = {id(p): group for group in optimizer.param_groups for p in group["params"]} if optimizer else {}
+    return [_of_members(family.measured, optimizer, settings) for family in groups]
+
+
+def _of_members(
+    members: Sequence[Member], optimizer: Optimizer | None, settings: Mapping[int, dict[str, Any]]
+) -> Metric:
     found = [_of_parameter(m.parameter, optimizer, settings.get(id(m.parameter), {})) for m in members]
     numbers = {h for h in found if isinstance(h, float)}
     if len(numbers) == 1 and len(numbers) == len(set(map(type, found))):
         return numbers.pop()
-    return torch.cat([_spread(m, h) for m, h in zip(members, found, strict=True)], 1)
+    return values_of([_with(m, h) for m, h in zip(members, found, strict=True)])
 
 
-def _spread(member: Member, h: float | Tensor) -> Tensor:
-    full = torch.full_like(member.parameter, h, dtype=torch.float64) if isinstance(h, float) else h
-    return gathered(member._replace(parameter=full)).double()
+def _with(member: Member, h: Metric) -> Member:
+    return member._replace(
+        parameter=torch.full_like(member.parameter, h, dtype=torch.float64) if isinstance(h, float) else h
+    )
 
 
-def _of_parameter(parameter: Tensor, optimizer: Optimizer | None, settings: dict[str, Any]) -> float | Tensor:
+def _of_parameter(parameter: Tensor, optimizer: Optimizer | None, settings: dict[str, Any]) -> Metric:
     state = optimizer.state.get(parameter, {}) if optimizer else {}
     if "exp_avg_sq" in state:
         second = state["max_exp_avg_sq"] if settings.get("amsgrad") else state["exp_avg_sq"]

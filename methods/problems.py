@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from methods.batched import prox_factors_of
-from methods.coordinates import gathered
+from methods.coordinates import values_of
 from methods.groups import Budget, Family, Groups, join, split, top
-from methods.metric import metric
+from methods.metric import Metric
 
 TINY = 1e-300  # of a norm that something is divided by
 
@@ -57,17 +56,20 @@ class Problem:
         return top(self.importance, self.k)
 
 
-def divide(groups: Groups, budget: Budget, weights: Sequence[Tensor], optimizer: Optimizer | None) -> list[Problem]:
+def divide(
+    groups: Groups, budget: Budget, weights: Sequence[Tensor], metrics: Sequence[Metric] | None
+) -> list[Problem]:
     """Return the problems of a network as it is now.
 
-    weights: d_j, one tensor a family, shaped as its norms or (1,). optimizer: where the metric comes from; None for
-    none. A metric that differs within a group is taken at its mean over the group, in which the parts that are large
+    weights: d_j, one tensor a family, shaped as its norms or (1,). metrics: of each family, see `methods.metric`; None
+    for 1. A metric that differs within a group is taken at its mean over the group, in which the parts that are large
     count more: so h_j t_j = ||H theta_j||, and groups leave in the order in which the exact prox removes them.
     """
     norms, weights = groups.norms(), list(weights)
-    for i, family in enumerate(groups):
-        h = group_metric(family, norms[i], optimizer)
-        norms[i], weights[i] = norms[i] * h**0.5, weights[i] / h
+    if metrics is not None:
+        scales = [group_metric(*one) for one in zip(groups, norms, metrics, strict=True)]
+        norms = [n * h**0.5 for n, h in zip(norms, scales, strict=True)]
+        weights = [d / h for d, h in zip(weights, scales, strict=True)]
     if budget.scope == "layer":
         return [Problem(*one) for one in zip(norms, weights, budget.per_family, strict=True)]
     floor = budget.floor([n / d.sqrt() for n, d in zip(norms, weights, strict=True)])
@@ -75,26 +77,23 @@ def divide(groups: Groups, budget: Budget, weights: Sequence[Tensor], optimizer:
     return [Problem(join(norms), join(everyones), budget.total, floor)]
 
 
-def group_metric(family: Family, norms: Tensor, optimizer: Optimizer | None) -> float | Tensor:
+def group_metric(family: Family, norms: Tensor, h: Metric) -> Metric:
     """Return h_j = ||H theta_j|| / ||theta_j|| of each group, shaped as its norms, or one number for all.
 
-    norms: those of the family. A group of norm 0 has the mean of H.
+    norms: those of the family. h: H, as of `methods.metric`. A group of norm 0 has the mean of H.
     """
-    h = metric(family.measured, optimizer)
     if isinstance(h, float):
         return h
-    values = torch.cat([gathered(m) for m in family.measured], 1).double()
+    values = values_of(family.measured)
     plain = values.norm(dim=1)
     mean = torch.where(plain > 0, (values * h).norm(dim=1) / plain.clamp(min=TINY), h.mean(1))
     return mean.view_as(norms)
 
 
-def importance(groups: Groups, weights: Sequence[Tensor], optimizer: Optimizer | None) -> list[Tensor]:
+def importance(groups: Groups, weights: Sequence[Tensor], metrics: Sequence[Metric]) -> list[Tensor]:
     """Return h_j t_j / sqrt(d_j), one tensor a family: the order in which proximal steps remove groups."""
-    found = []
-    for family, norms, d in zip(groups, groups.norms(), weights, strict=True):
-        found.append(norms * group_metric(family, norms, optimizer) / d.sqrt())
-    return found
+    each = zip(groups, groups.norms(), weights, metrics, strict=True)
+    return [norms * group_metric(family, norms, h) / d.sqrt() for family, norms, d, h in each]
 
 
 def undivide(per_problem: Sequence[Tensor], groups: Groups, budget: Budget) -> list[Tensor]:

@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 
 from methods.base import Fraction, Method, NonNegative, Positive, Start
 from methods.bound import Bound
-from methods.coordinates import Points, gathered, scatter_
+from methods.coordinates import Points, scatter_, values_of
 from methods.groups import Budget, Family, Groups
-from methods.metric import metric
+from methods.metric import Metric, metrics
 from methods.problems import Problem, divide, importance, undivide
 
 Lam = NonNegative | Literal["bound"] | tuple[NonNegative, ...]
@@ -66,19 +66,23 @@ class Proximal(Method):
             return
         strengths = [lr * lam * ramp_up(progress, self.ramp) for lam in given]
         self._now = sum(given) / len(given) * ramp_up(progress, self.ramp)
-        if any(isinstance(metric(f.measured, self._optimizer), Tensor) and f.elements > 1 for f in self.groups):
-            self._in_coordinates(strengths)
+        found = metrics(self.groups, self._optimizer)
+        if any(isinstance(h, Tensor) and f.elements > 1 for f, h in zip(self.groups, found, strict=True)):
+            self._in_coordinates(found, strengths)
         else:
-            factors = self.prox(self.problems(), strengths)
-            self.groups.scale_(undivide(factors, self.groups, self.budget))
+            self.shrink_(self.prox(divide(self.groups, self.budget, self.weights, found), strengths))
 
     def problems(self) -> list[Problem]:
         """Return the problems of the network as it is now, in the metric of the optimiser."""
-        return divide(self.groups, self.budget, self.weights, self._optimizer)
+        return divide(self.groups, self.budget, self.weights, metrics(self.groups, self._optimizer))
+
+    def shrink_(self, factors: Sequence[Tensor]) -> None:
+        """Scale the groups by factors, one tensor a problem shaped as its norms."""
+        self.groups.scale_(undivide(factors, self.groups, self.budget))
 
     def scores(self) -> list[Tensor]:
         """||H theta_j|| / sqrt(d_j), H the metric of the optimiser: the order in which the prox removes groups."""
-        return importance(self.groups, self.weights, self._optimizer)
+        return importance(self.groups, self.weights, metrics(self.groups, self._optimizer))
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return the strength now, the learning rate not in it (its mean over the families), and the value of R."""
@@ -117,9 +121,9 @@ class Proximal(Method):
             self._bound.settle(plain, [self.pull(p) for p in plain], self.budget)
         return self._bound.found
 
-    def _in_coordinates(self, strengths: Sequence[float]) -> None:
+    def _in_coordinates(self, found: Sequence[Metric], strengths: Sequence[float]) -> None:
         """Take the step where the metric differs within groups."""
-        points = self.points()
+        points = self._points(found)
         for chosen, budget, strength, shape in self._divided(points, strengths):
             moved = [self.shifted(i, points[i], strength) for i in chosen]
             for i, values in zip(chosen, self.prox_at(moved, budget, strength, shape), strict=True):
@@ -135,19 +139,18 @@ class Proximal(Method):
     def stepped(self, family: int, values: Tensor) -> None:
         """Hear of the values of a family after a step in coordinates."""
 
-    def points(self) -> list[Points]:
-        """Return the groups of each family as points in the metric of the optimiser."""
+    def _points(self, found: Sequence[Metric]) -> list[Points]:
+        """Return the groups of each family as points in these metrics."""
         floors: Sequence[Tensor | None] = [None] * len(self.groups)
         if self.budget.scope == "network":
-            joined = self.budget.floor(self.scores())
+            joined = self.budget.floor(importance(self.groups, self.weights, found))
             floors = list(joined.split(self.groups.sizes))
-        found = []
-        for family, d, floor in zip(self.groups, self.weights, floors, strict=True):
-            values = torch.cat([gathered(m) for m in family.measured], 1).double()
-            h = metric(family.measured, self._optimizer)
+        points = []
+        for family, d, h, floor in zip(self.groups, self.weights, found, floors, strict=True):
+            values = values_of(family.measured)
             h = torch.full_like(values, h) if isinstance(h, float) else h
-            found.append(Points(values, h, d.expand(family.shape).flatten(), floor))
-        return found
+            points.append(Points(values, h, d.expand(family.shape).flatten(), floor))
+        return points
 
     def _divided(
         self, points: Sequence[Points], strengths: Sequence[float]

@@ -12,9 +12,9 @@ from torch.optim import Optimizer
 
 from methods.base import Fraction, NonNegative
 from methods.continuation import ANNEALED, Part, groups_left
-from methods.coordinates import Points
+from methods.coordinates import Points, values_of
 from methods.groups import Budget, Groups
-from methods.problems import Problem, envelope_factors, undivide
+from methods.problems import Problem, envelope_factors
 from methods.proximal import Weights
 from methods.wgsef import WGSEF
 
@@ -70,7 +70,7 @@ class WGSEFDC(WGSEF):
     def attach(self, optimizer: Optimizer) -> None:
         """Take the metric of this optimiser, and the values as they are now."""
         super().attach(optimizer)
-        self._last = [] if self.auto else [p.values for p in self.points()]
+        self._last = [] if self.auto else [values_of(f.measured) for f in self.groups]
 
     def after_step(self, lr: float, progress: float) -> None:
         """Take the step of the gap: of the annealed budget, or of the given strength."""
@@ -78,15 +78,14 @@ class WGSEFDC(WGSEF):
             super().after_step(lr, progress)
             return
         problems = self.problems()
-        if progress >= self.anneal:
-            factors = [p.kept().double() for p in problems]
-        else:
-            strengths = [STRENGTH / float(p.weights.max()) for p in problems]
-            self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
-            factors = debiased_factors(
-                problems, [groups_left(p, progress, self.anneal, power=3) for p in problems], strengths
-            )
-        self.groups.scale_(undivide(factors, self.groups, self.budget))
+        hard = progress >= self.anneal
+        self.shrink_([p.kept().double() for p in problems] if hard else self.annealed(problems, lr, progress))
+
+    def annealed(self, problems: Sequence[Problem], lr: float, progress: float) -> list[Tensor]:
+        """Factors of a step before the hard choice; sets the strength in `_now`."""
+        strengths = annealing_strengths(problems)
+        self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
+        return debiased_factors(problems, [groups_left(p, progress, self.anneal, power=3) for p in problems], strengths)
 
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
         """Factors of the prox of the gap."""
@@ -105,6 +104,11 @@ class WGSEFDC(WGSEF):
         """The gap, summed over the problems."""
         ridge = sum(float(p.ridge.sum()) for p in problems)
         return max(0.0, super().value(problems) - ridge)
+
+
+def annealing_strengths(problems: Sequence[Problem]) -> list[float]:
+    """Return the strength of each problem at which the largest g d_j is STRENGTH."""
+    return [STRENGTH / float(p.weights.max()) for p in problems]
 
 
 def debiased_factors(problems: Sequence[Problem], budgets: Sequence[float], strengths: Sequence[float]) -> list[Tensor]:

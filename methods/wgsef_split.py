@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from torch import Tensor
 
 from methods.base import Positive
 from methods.continuation import ANNEALED, Part
 from methods.groups import Budget, Groups
-from methods.problems import undivide
-from methods.wgsef_dc import STRENGTH, WGSEFDC, debiased_factors
+from methods.problems import Problem
+from methods.wgsef_dc import WGSEFDC, annealing_strengths, debiased_factors
 
 
 class WGSEFSplit(WGSEFDC):
@@ -35,15 +38,9 @@ class WGSEFSplit(WGSEFDC):
         super().__init__(groups, budget, anneal=anneal)
         self.power = power
 
-    def after_step(self, lr: float, progress: float) -> None:
-        """Pull theta towards Gamma."""
-        problems = self.problems()
-        if progress >= self.anneal:
-            factors = [p.kept().double() for p in problems]
-        else:
-            strengths = [STRENGTH / float(p.weights.max()) for p in problems]
-            pull = (progress / self.anneal) ** self.power
-            targets = debiased_factors(problems, [p.k for p in problems], strengths)
-            factors = [1 - pull * (1 - f) for f in targets]
-            self._now = pull / lr if lr > 0 else 0.0
-        self.groups.scale_(undivide(factors, self.groups, self.budget))
+    def annealed(self, problems: Sequence[Problem], lr: float, progress: float) -> list[Tensor]:
+        """Factors that pull theta towards Gamma; sets rho in `_now`."""
+        pull = (progress / self.anneal) ** self.power
+        self._now = pull / lr if lr > 0 else 0.0
+        targets = debiased_factors(problems, [p.k for p in problems], annealing_strengths(problems))
+        return [1 - pull * (1 - f) for f in targets]

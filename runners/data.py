@@ -199,18 +199,19 @@ def load(
     get: nobody should decode them twice. size: the resolution in pixels that the architecture wants, None for the
     dataset's own; images in memory are augmented at their own and resized after it. choose_on_test: validation is a
     fixed, stratified half of the test images and test the other half, for a dense network that came from elsewhere and
-    may have been trained on all training images. Raises InputError where the
-    dataset is not found, has fewer images than that, or is not in colour as ImageNet is.
+    may have been trained on all training images. Raises InputError where the dataset is not found, has fewer images
+    than that, or is not in colour as ImageNet is.
     """
     device = device or torch.device("cpu")
     published = _published(dataset)
     whole, test = _splits(published, size, device)
     val, rest = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
     train = whole.at(rest)
-    held_out = whole.at(val)
     if choose_on_test:
         chosen_on, reported = _stratified(test.labels, len(test) // 2)
         held_out, test = test.at(chosen_on), test.at(reported)
+    else:
+        held_out = whole.at(val)
     mean, std = _normalisation(normalisation, dataset, train)
     if train_images is not None and train_images != len(train):
         if not published.classes <= train_images < len(train):

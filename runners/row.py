@@ -8,6 +8,10 @@ from pathlib import Path
 
 from runners.spec import PRECISION, TrialSpec
 
+# columns that are fields of the recipe as they stand there
+OF_RECIPE = ["train_images", "optimizer", "lr", "finetune_lr", "momentum", "weight_decay", "batch_size", "schedule"]
+OF_RECIPE += ["schedule_over", "warmup", "label_smoothing", "normalisation", "round_to"]
+
 
 @dataclass
 class Row:
@@ -119,21 +123,9 @@ class Row:
             sparsify_epochs=sparsify,
             finetune_epochs=finetune,
             start=spec.starts_from,
-            train_images=recipe.train_images,
-            optimizer=recipe.optimizer,
-            lr=recipe.lr,
-            finetune_lr=recipe.finetune_lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            batch_size=recipe.batch_size,
-            schedule=recipe.schedule,
-            schedule_over=recipe.schedule_over,
-            warmup=recipe.warmup,
-            label_smoothing=recipe.label_smoothing,
+            **{key: getattr(recipe, key) for key in OF_RECIPE},
             augmentation="+".join(recipe.augmentation) or None,
-            normalisation=recipe.normalisation,
             dense_weights=Path(recipe.dense_weights).name if recipe.dense_weights else None,
-            round_to=recipe.round_to,
             precision=PRECISION,
             measure=spec.measure,
             equal=spec.equal,

@@ -31,8 +31,6 @@ from runners.errors import InputError, nearest
 from runners.groupings import GROUPINGS, scope_of
 
 PROTOCOL = 2
-
-
 PRECISION = "float32"  # the only one that there is
 ScheduleOver = Literal["phase", "trial"]
 Equal = Literal["epochs", "macs"]
@@ -56,10 +54,9 @@ class Recipe(Strict):
 
     schedule_over: `phase` begins the learning rate anew in each phase, `trial` lets one cycle go over sparsify and
         fine-tune.
-
     dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.weights`.
     normalisation: mean and standard deviation of the training split, or those of ImageNet.
-    round_to: widths of compact networks are rounded up to multiples of it; see `runners.compaction.realise`.
+    round_to: the groups that a family keeps are rounded up to a multiple of it; see `methods.Budget.of`.
     """
 
     dense_epochs: int = Field(ge=0)
@@ -296,7 +293,7 @@ class TrialSpec(Strict):
         return self.all_hyperparameters | own
 
     @property
-    def phase_lr(self) -> float:
+    def highest_finetune_lr(self) -> float:
         """The highest learning rate of fine-tuning."""
         return self.finetune_lr or self.recipe.finetune_lr or self.recipe.lr
 

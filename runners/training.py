@@ -205,13 +205,16 @@ def _step(
     return loss.detach()
 
 
+def _evaluation_batch(data: Data) -> int:
+    return max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // data.size**2))
+
+
 @torch.no_grad()
 def evaluate(network: nn.Module, data: Data, split: AnySplit) -> Accuracy:
     """Return the accuracy over every image of a split: correct / seen."""
     network.eval()
     top1 = top5 = 0
-    batch = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // data.size**2))
-    for images, labels in data.batches(split, batch):
+    for images, labels in data.batches(split, _evaluation_batch(data)):
         best = network(images).topk(min(5, data.classes), dim=1).indices == labels[:, None]
         top1 += int(best[:, 0].sum())
         top5 += int(best.sum())
@@ -234,7 +237,7 @@ def recalibrate(network: nn.Module, data: Data, augmentation: Sequence[str] = ()
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
         norm.train()
-    batch = max(2, min(EVALUATION_BATCH, EVALUATION_PIXELS // data.size**2))
+    batch = max(2, _evaluation_batch(data))  # a norm over one value has no variance
     wanted = min(CALIBRATION, len(data.train))
     for images, _ in data.shuffled(batch, torch.Generator().manual_seed(0), augmentation):
         network(images)

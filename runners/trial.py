@@ -107,10 +107,9 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Row:
     realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
     row.compact_error = _check(network, realised.network, example)
     torch.save({"state": network.state_dict(), "masks": masks}, bench.store.trial(spec) / "checkpoint.pt")
-    row.dense_macs = measurement.count_macs(dense, example)
-    wanted = _finetune_epochs(spec, row.dense_macs, measurement.count_macs(realised.network, example))
-    epochs += _finetune(spec, bench, data, realised, masks, wanted)
-    _add_training(row, data, epochs, measurement.count_macs(realised.network, example))
+    costs = tuple(measurement.count_macs(n, example) for n in (dense, realised.network))
+    epochs += _finetune(spec, bench, data, realised, masks, _finetune_epochs(spec, *costs))
+    _add_training(row, data, epochs, *costs)
 
     row.val_top1 = evaluate(realised.network, data, data.val).top1
     test = evaluate(realised.network, data, data.test)
@@ -154,7 +153,7 @@ def _sparsify(spec: TrialSpec, bench: Bench, data: Data, network: nn.Module, met
         network,
         data,
         spec.recipe,
-        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, _seed(spec.seed, 1), (0.0, _turn(spec))),
+        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, _seed(spec.seed, 1), _cycles(spec)[0]),
         method,
         undecayed=method.groups.measured_parameters() if method.decays else (),
         count=method.groups.nonzero,
@@ -162,10 +161,13 @@ def _sparsify(spec: TrialSpec, bench: Bench, data: Data, network: nn.Module, met
     )
 
 
-def _turn(spec: TrialSpec) -> float:
-    """Return the part of the schedule of the learning rate that is over when fine-tuning begins."""
+def _cycles(spec: TrialSpec) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the parts of the schedule of the learning rate that sparsify and fine-tune go through."""
+    if not spec.one_cycle:
+        return (0.0, 1.0), (0.0, 1.0)
     _, sparsify, finetune = spec.epochs
-    return sparsify / (sparsify + finetune) if spec.one_cycle else 1.0
+    turn = sparsify / (sparsify + finetune)
+    return (0.0, turn), (turn, 1.0)
 
 
 def _count(row: Row, method: Method) -> None:
@@ -208,12 +210,11 @@ def _finetune_epochs(spec: TrialSpec, dense_macs: int, macs: int) -> int:
     return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
 
 
-def _add_training(row: Row, data: Data, epochs: list[Epoch], macs: int) -> None:
+def _add_training(row: Row, data: Data, epochs: list[Epoch], dense_macs: int, macs: int) -> None:
     """Fill in how much was trained: epochs, and multiply-adds of all steps."""
-    assert row.dense_macs is not None, "the dense network was counted"
     small = sum(e.phase == "finetune" for e in epochs)
     row.trained_epochs = len(epochs)
-    row.train_macs = PASSES * len(data.train) * (row.dense_macs * (len(epochs) - small) + macs * small)
+    row.train_macs = PASSES * len(data.train) * (dense_macs * (len(epochs) - small) + macs * small)
 
 
 def _verdict(accuracy: float, classes: int) -> tuple[str, str | None]:
@@ -242,7 +243,7 @@ def _finetune(
         realised.network,
         data,
         spec.recipe,
-        Phase("finetune", epochs, spec.phase_lr, _seed(spec.seed, 2), (_turn(spec) % 1.0, 1.0)),
+        Phase("finetune", epochs, spec.highest_finetune_lr, _seed(spec.seed, 2), _cycles(spec)[1]),
         Restore(realised.restore),
         count=lambda: [int(m.sum()) for m in masks],
         report=bench.report,
