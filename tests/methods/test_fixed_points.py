@@ -19,7 +19,11 @@ OPTIMISERS = {
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.9, 0.99), weight_decay=0),
     "amsgrad": lambda p: torch.optim.Adam(p, lr=0.5, amsgrad=True),
 }
-CASES = [(n, w) for n in ("wgsef", "wgsef_dc") for w in ("uniform", UNEQUAL)] + [("group_lasso", None)]
+PROBLEMS = [(n, w) for n in ("wgsef", "wgsef_dc") for w in ("uniform", UNEQUAL)] + [("group_lasso", None)]
+# Variants of an optimiser differ from it in their metric alone, which the hardest problem shows.
+VARIANTS = ["dampening", "adamw", "amsgrad"]
+CASES = [(o, *p) for o in OPTIMISERS if o not in VARIANTS for p in PROBLEMS]
+CASES += [(o, "wgsef_dc", UNEQUAL) for o in VARIANTS]
 
 
 def solved(name, weights, optimiser, lam=LAM, decaying=False):
@@ -65,9 +69,8 @@ def residual(name, method, x, force, lam=LAM):
     return max(float(off), float(excess))
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize(("name", "weights"), CASES, ids=lambda v: v if isinstance(v, str) else "")
-def test_training_ends_at_the_minimiser_of_loss_and_lam_times_the_regulariser(name, weights, optimiser):
+@pytest.mark.parametrize(("optimiser", "name", "weights"), CASES, ids=lambda v: v if isinstance(v, str) else "")
+def test_training_ends_at_the_minimiser_of_loss_and_lam_times_the_regulariser(optimiser, name, weights):
     adam = optimiser.startswith("a")
     method, x, force = solved(name, weights, OPTIMISERS[optimiser], decaying=adam)
     assert residual(name, method, x, force) < 1e-6

@@ -80,15 +80,14 @@ def choice(groups):
     return [m for keep in (0.75, 0.5, 0.25) for m in Budget.of(groups, keep).select(groups.norms())]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("grouping", ["filter", "coupled"])
 @pytest.mark.parametrize("architecture", ["resnet20", "resnet20_b", "mobilenet_v1"])
-def test_rescaling_filters_changes_what_raw_chooses_and_nothing_else(architecture, grouping, seed):
+def test_rescaling_filters_changes_what_raw_chooses_and_nothing_else(architecture, grouping):
     network, raw = divide(architecture, grouping)
     free = [measured(raw, network, EXAMPLE, m) for m in ("gamma", "folded")]
     assert not any(f.is_raw for groups in free for f in groups)
     before, norms, chosen = output(network), [g.norms() for g in (raw, *free)], [choice(g) for g in (raw, *free)]
-    rescale(network, seed)
+    rescale(network, 0)
     assert (output(network) - before).abs().max() <= 1e-5 * before.abs().max()
     for groups, was, kept in zip(free, norms[1:], chosen[1:], strict=True):
         for now, then in zip(groups.norms(), was, strict=True):
