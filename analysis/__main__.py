@@ -19,10 +19,10 @@ from analysis.importing import IMPORTERS, Importer, bring_in
 from analysis.load import Results, load
 from analysis.output import FORMATS, Job, known, make, stale
 from analysis.registry import Entry
-from analysis.schema import InputError
 from analysis.series import repeated
 from analysis.style import LOOKS
 from analysis.table import markdown
+from results.errors import InputError
 
 MAIN_TABLE = "results"
 NAMED = 5  # failures that are named, at most

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
-from analysis.registry import Skip
 from analysis.series import Series
 from analysis.strength import strength
+from results.errors import Skip
 
 TOO_MANY = "too many series of {} for one panel"
 DIGITS = 12
@@ -52,20 +53,29 @@ def best_series(rivals: list[Series], why: str) -> Series:
         return rivals[0]
     for one in rivals:
         _check(one.rows, why)
-    return max(rivals, key=lambda one: _validation(one.rows))
+    return rivals[_first([one.rows for one in rivals])]
 
 
 def best_configuration(rows: pd.DataFrame, why: str) -> pd.DataFrame:
     """Return those of the trials of one method whose configuration has the highest mean validation top-1.
 
-    Of equals they are the first in the alphabet. Raises Skip where validation does not tell; see `best_series`.
+    Of equals they are the mildest, see `best`. Raises Skip where validation does not tell; see `best_series`.
     """
     if rows["configuration"].nunique() < 2:
         return rows
     _check(rows, why)
     parts = [part for _, part in rows.groupby("configuration", sort=True)]
     told = [part for part in parts if part["val_top1"].notna().any()]
-    return max(told, key=lambda part: round(_validation(part), DIGITS))  # sums in another order are no difference
+    return told[_first(told)]
+
+
+def best(validation: Sequence[float], mildness: Sequence[Any]) -> int:
+    """Return the place of the highest validation accuracy: the one rule of a choice; of equals the mildest.
+
+    validation: mean accuracies. mildness: what sorts the mildest first, such as the strengths.
+    """
+    # sums in another order are no difference
+    return min(range(len(validation)), key=lambda i: (-round(validation[i], DIGITS), mildness[i]))
 
 
 def tried_said(rows: pd.DataFrame, alike: Sequence[str], per: str) -> str:
@@ -78,7 +88,7 @@ def tried_said(rows: pd.DataFrame, alike: Sequence[str], per: str) -> str:
     if not (high > 1).any():
         return ""
     named = [f"{name} {low[name]}" + f" to {high[name]}" * bool(high[name] > low[name]) for name in high.index]
-    return f"Configurations tried, best on validation {per}: {', '.join(named)}"
+    return f"Configurations tried, best on validation {per} (of equals the milder): {', '.join(named)}"
 
 
 def _check(rows: pd.DataFrame, why: str) -> None:
@@ -86,8 +96,16 @@ def _check(rows: pd.DataFrame, why: str) -> None:
         raise Skip(f"{why.format(rows['method'].iloc[0])}, and no val_top1 tells which is the best")
 
 
-def _validation(rows: pd.DataFrame) -> float:
-    return float(rows["val_top1"].mean())
+def _first(parts: Sequence[pd.DataFrame]) -> int:
+    """Return the place of the best of these trials of one configuration each."""
+    return best([float(part["val_top1"].mean()) for part in parts], [_mildness(part) for part in parts])
+
+
+def _mildness(rows: pd.DataFrame) -> tuple[float, str]:
+    """Return what sorts the smaller strength first, and a strength set by the data before all numbers."""
+    given = rows["hyperparameters"].iloc[0] if "hyperparameters" in rows else None
+    lam = strength(given)
+    return (lam if isinstance(lam, float) else -1.0, str(given))
 
 
 def _fixed(series: Series) -> bool:

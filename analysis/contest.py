@@ -12,9 +12,9 @@ import pandas as pd
 from analysis.choice import best_configuration, tried_said
 from analysis.identity import FROM_SCRATCH, PHASES, RECIPE, SCRATCH_B, contenders
 from analysis.load import DENSE, Results
-from analysis.registry import Skip
 from analysis.significance import Paired, holm, paired
 from analysis.statistics import by_seed, seeds_between
+from results.errors import Skip
 
 # What makes a problem, as far as the columns are there: all that a suite fixes but the method with its configuration,
 # and the seed. Of the epochs only the total counts: how it is cut into phases is the method's.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.table import NOTHING
+from results import klevel
 
 
 class Count(NamedTuple):
@@ -18,31 +19,14 @@ class Count(NamedTuple):
     told: int
 
 
-def reached(left: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Say whether exactly the target is left: family by family, or in total where the budget is the network's.
-
-    In the second case no family may be empty, because the projection keeps a group of each.
-    """
-    if len(target) == 1 and len(left) > 1:
-        return sum(left) == target[0] and all(left)
-    return bool(left) and left == target
-
-
-def groups_above(left: tuple[int, ...], target: tuple[int, ...]) -> int:
-    """Return how many groups are left above the target: of each family, or in total where the budget is so."""
-    if len(left) == len(target):
-        return sum(max(0, n - k) for n, k in zip(left, target, strict=True))
-    return max(0, sum(left) - sum(target))
-
-
 def exactly(rows: pd.DataFrame) -> pd.Series:
     """Return of each trial whether exactly k groups were left, 1 or 0: as it says, or else as its groups say; NaN."""
-    return _told(rows, "k_reached", lambda left, target: float(reached(left, target)))
+    return _told(rows, "k_reached", lambda left, target: float(klevel.reached(left, target)))
 
 
 def above(rows: pd.DataFrame) -> pd.Series:
     """Return of each trial how many groups were left above k: as it says, or else as its groups say; NaN."""
-    return _told(rows, "groups_above", lambda left, target: float(groups_above(left, target)))
+    return _told(rows, "groups_above", lambda left, target: float(klevel.above(left, target)))
 
 
 def count(rows: pd.DataFrame) -> Count:

@@ -10,16 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.consistency import check_rows
 from analysis.identity import OLD_RULES, annotated
-from analysis.schema import EPOCHS, LATENCY, REQUIRED, TRIALS, InputError, Kind, parse
+from results.reading import concatenated, read, with_images
 
 DENSE = "dense"
-FILES: dict[str, tuple[dict[str, Kind], tuple[str, ...]]] = {
-    "trials": (TRIALS, REQUIRED),
-    "epochs": (EPOCHS, ("trial",)),
-    "latency": (LATENCY, ("trial",)),
-}
 
 
 @dataclass
@@ -89,11 +83,9 @@ class Results:
         if name not in self._frames:
             parts = []
             for folder, taken in zip(self.folders, self.taken, strict=True):
-                path = folder / f"{name}.csv"
-                if path.exists():
-                    rows = read_csv(path, *FILES[name])
-                    parts.append(rows[rows["trial"].isin(taken)])
-            self._frames[name] = _concatenated(parts)
+                rows = read(folder, name)
+                parts.append(rows[rows["trial"].isin(taken)] if len(rows) else rows)
+            self._frames[name] = concatenated(parts)
         return self._frames[name]
 
     def settings(self) -> Iterator[Setting]:
@@ -214,56 +206,12 @@ def load(*folders: Path) -> Results:
 
     Raises InputError, of one line, where a folder or its trials.csv cannot be used.
     """
-    frames = [_trials(folder) for folder in dict.fromkeys(folders)]
+    frames = [read(folder) for folder in dict.fromkeys(folders)]
     ranked = [frame.assign(folder=i, undone=frame["status"] != "done") for i, frame in enumerate(frames)]
-    everything = _concatenated(ranked)
+    everything = with_images(concatenated(ranked))
     first = everything.sort_values(["undone", "folder"], kind="stable").drop_duplicates("trial").sort_index()
     taken = tuple(frozenset(first["trial"][first["folder"] == i]) for i in range(len(frames)))
     twice = len(everything) - len(first)
     notes = (f"{twice} trials stand in several of the folders; each counts once",) if twice else ()
     trials = annotated(first.drop(columns=["folder", "undone"]).reset_index(drop=True))
     return Results(tuple(dict.fromkeys(folders)), trials, taken, notes)
-
-
-def _trials(folder: Path) -> pd.DataFrame:
-    """Read the trials.csv of one folder."""
-    path = folder / "trials.csv"
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give the one that holds trials.csv, such as results/quick")
-    if not path.is_file():
-        raise InputError(f"{folder} holds no trials.csv; give the folder of one suite, such as results/quick")
-    trials = read_csv(path, *FILES["trials"])
-    if trials.empty:
-        raise InputError(f"{path} holds no trials; run the suite first")
-    check_rows(trials, path)
-    return trials
-
-
-def _concatenated(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all parts, with the columns of any, in the order of the first that has them.
-
-    What a part has no column for is missing as an empty cell is: None among words, NaN among numbers.
-    """
-    filled = [part for part in parts if len(part)]
-    if not filled:
-        return parts[0] if parts else pd.DataFrame()
-    words = {str(name) for part in filled for name in part if part[name].dtype == object}
-    whole = [part.assign(**dict.fromkeys(words - set(part))) for part in filled]
-    together = pd.concat(whole, ignore_index=True)
-    return together[list(dict.fromkeys(name for part in filled for name in part))]
-
-
-def read_csv(path: Path, kinds: dict[str, Kind], required: tuple[str, ...]) -> pd.DataFrame:
-    """Read the columns of `kinds` that a CSV has; others are ignored. Raises InputError."""
-    try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path} is empty; expected a header with the columns {', '.join(required)}") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as CSV in UTF-8: {' '.join(str(error).split())}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error.strerror}") from None
-    absent = [column for column in required if column not in raw.columns]
-    if absent:
-        raise InputError(f"{path} lacks the column{'s'[: len(absent) > 1]} {', '.join(absent)}")
-    return pd.DataFrame({name: parse(raw[name], kind, str(path)) for name, kind in kinds.items() if name in raw})

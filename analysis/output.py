@@ -17,9 +17,10 @@ from analysis import figures, tables
 from analysis.exhibit import Exhibit
 from analysis.load import Results, Setting
 from analysis.plotting import METADATA, save
-from analysis.registry import Entry, Skip, discover
+from analysis.registry import Entry, discover
 from analysis.style import drawn
 from analysis.table import Table, comma_separated, latex, markdown
+from results.errors import Skip
 
 KINDS: dict[str, ModuleType] = {"table": tables, "figure": figures}
 FORMATS = ("png", "pdf", "svg")

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from analysis.experiments import Experiment
 from analysis.load import DENSE, Setting
 from analysis.plotting import Curve, Panel, curves_of, sparsity_axis
-from analysis.registry import Skip
 from analysis.style import look
+from results.errors import Skip
 
 Drawn = tuple[Experiment, list[Curve]]
 PAR = "speedup 1"  # the label of draw_par

@@ -18,10 +18,10 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from analysis.load import Results, Setting
-from analysis.registry import Skip
 from analysis.series import Series, dense_series, majority, pruned_series
 from analysis.statistics import by_keep, measured, over_seeds, seeds_between
 from analysis.style import DENSE_COLOUR, LINES, Style, look, pt, styles
+from results.errors import Skip
 
 METADATA = {
     "pdf": {"CreationDate": None, "Creator": "klevel"},

@@ -10,16 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.load import Results, Setting, read_csv
+from analysis.load import Results, Setting
 from analysis.plotting import Panel, panel_styles
-from analysis.schema import FRACTION, RATIO, TEXT, InputError, Kind
 from analysis.style import KNOWN, Style, pt
+from results.columns import Published, names
+from results.errors import InputError
+from results.reading import read_csv
 
-KINDS: dict[str, Kind] = (
-    dict.fromkeys(("method", "architecture", "dataset", "source", "selection", "note"), TEXT)
-    | dict.fromkeys(("dense_top1", "top1", "group_sparsity"), FRACTION)
-    | dict.fromkeys(("mac_speedup", "compression"), RATIO)
-)
 REQUIRED = ("method", "architecture", "dataset", "top1")
 COMES_WITH_KLEVEL = Path(__file__).parents[1] / "results" / "published.csv"
 CAUTION = "hollow marks: published, other dense networks and training budgets than ours"
@@ -30,7 +27,7 @@ LARGE = {"*": 1.5, "x": 1.0, "+": 1.2, "1": 1.4, "2": 1.4}  # marks that need an
 
 
 def published(setting: Setting) -> pd.DataFrame:
-    """Return the published rows of an architecture on a dataset, with every column of KINDS; none where none are.
+    """Return the published rows of an architecture on a dataset, with every column of `Published`; none where none are.
 
     dense_top1, top1 and group_sparsity are fractions, mac_speedup and compression ratios, NaN where a cell is empty.
     selection: which epoch was taken, None where nobody says; note: what else a reader has to know.
@@ -38,8 +35,8 @@ def published(setting: Setting) -> pd.DataFrame:
     """
     path = _path(setting.results)
     if path is None:
-        return pd.DataFrame(columns=list(KINDS))
-    rows = read_csv(path, KINDS, REQUIRED).reindex(columns=list(KINDS))
+        return pd.DataFrame(columns=names(Published))
+    rows = read_csv(path, Published, REQUIRED).reindex(columns=names(Published))
     for column in REQUIRED[:3]:
         empty = rows.index[rows[column].isna()]
         if len(empty):

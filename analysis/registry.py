@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from analysis.load import Results, Setting
+from results.errors import Skip
 
 
 class Named(Protocol):
@@ -22,10 +23,6 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
-
-
-class Skip(Exception):
-    """Raised by a figure or table that has nothing to show for a setting; its message is the reason."""
 
 
 @dataclass(frozen=True)

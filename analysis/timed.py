@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.load import DENSE, Setting
-from analysis.registry import Skip
+from results.errors import Skip
 
 APART = ("batch", "backend", "device", "threads")
 SAY = {"batch": "batch {:g}", "threads": "{:g} threads"}

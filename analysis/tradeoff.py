@@ -18,11 +18,11 @@ from analysis.panels import Drawn, legend_in_order, same_keeps, sparsity_ticks, 
 from analysis.plotting import Curve, Panel, draw, draw_dense, draw_par, seeds
 from analysis.published import CAUTION, comparable, draw_published, source_notes
 from analysis.ratios import ratio_axis
-from analysis.registry import Skip
 from analysis.series import devices
 from analysis.small_print import finish_noted
 from analysis.style import pt
 from analysis.tuning import chosen
+from results.errors import Skip
 
 ACCURACY = "Test top-1 accuracy (%)"
 HEIGHT, HEIGHT_ALONE, HEIGHT_ENLARGED = 1.7, 2.2, 2.6  # inches

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.klevel import reached
 from analysis.load import Setting
+from results.klevel import reached
 
 COLUMNS = ["trial", "seed", "epoch", "left", "low", "high"]
 NO_EPOCHS = "no epochs of the sparsify phase"

@@ -44,8 +44,8 @@ def tuned(rows: pd.DataFrame, apart: Sequence[str] = ()) -> pd.DataFrame:
 
     That is of trials of protocol 1 alone, whose splits were not tuned: of newer ones see `chosen`. The best has the
     highest mean val_top1 over the seeds at its keep, under otherwise equal conditions (IDENTITY and the columns
-    `apart`); of equals it is the first in the alphabet. The column hyperparameters then says `tuned` or `auto` in place
-    of the values, so that what was best at different keeps becomes one series.
+    `apart`); of equals it is the mildest, see `choice.best`. The column hyperparameters then says `tuned` or `auto` in
+    place of the values, so that what was best at different keeps becomes one series.
     Raises Skip where validation cannot tell.
     """
     if "hyperparameters" not in rows:

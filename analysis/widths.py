@@ -12,9 +12,9 @@ import pandas as pd
 from analysis.experiments import APART, panel_word, with_epochs
 from analysis.identity import differing
 from analysis.load import Setting
-from analysis.registry import Skip
 from analysis.series import majority, series_within
 from analysis.tuning import tuned, tuning_said
+from results.errors import Skip
 
 FAMILIES = 120  # columns of a map; where there are more, neighbours are taken together
 MOST = 12  # different rows at one keep, before hyperparameters are reduced to auto and the best on validation

@@ -49,7 +49,7 @@ class Proximal(Method):
         self.weights = _weights(groups, weights)
         self._optimizer: Optimizer | None = None
         self._bound = Bound(groups) if lam == "bound" else None
-        self._now: float | Tensor = 0.0  # a tensor stays on its device until somebody asks
+        self._now: float | Tensor | None = 0.0  # a tensor stays on its device until somebody asks; None: no strength
         if isinstance(lam, tuple) and (budget.scope != "layer" or len(lam) != len(groups)):
             raise ValueError(
                 f"lam = {list(lam)}: one number for each of {len(groups)} families and scope layer, or one"
@@ -85,9 +85,9 @@ class Proximal(Method):
         return importance(self.groups, self.weights, metrics(self.groups, self._optimizer))
 
     def diagnostics(self) -> Mapping[str, float]:
-        """Return the strength now, the learning rate not in it (its mean over the families), and the value of R."""
-        plain = divide(self.groups, self.budget, self.weights, None)
-        return {"lam": float(self._now), "regulariser": self.value(plain)}
+        """Return the value of R and, where there is one, the strength now: without lr, the mean over the families."""
+        told = {"regulariser": self.value(divide(self.groups, self.budget, self.weights, None))}
+        return told if self._now is None else {"lam": float(self._now), **told}
 
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
         """Factors of the prox of `strength` R, one tensor a problem shaped as its norms. strength = lr lam, >= 0."""

@@ -79,7 +79,12 @@ class WGSEFDC(WGSEF):
             return
         problems = self.problems()
         hard = progress >= self.anneal
-        self.shrink_([p.kept().double() for p in problems] if hard else self.annealed(problems, lr, progress))
+        self.shrink_(self.chosen(problems) if hard else self.annealed(problems, lr, progress))
+
+    def chosen(self, problems: Sequence[Problem]) -> list[Tensor]:
+        """Factors of the hard choice: 1 for the k largest, 0 for the others. It has no strength."""
+        self._now = None
+        return [p.kept().double() for p in problems]
 
     def annealed(self, problems: Sequence[Problem], lr: float, progress: float) -> list[Tensor]:
         """Factors of a step before the hard choice; sets the strength in `_now`."""

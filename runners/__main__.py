@@ -13,14 +13,13 @@ import torch
 import typer
 
 from methods import REGISTRY as METHODS
+from results.errors import InputError, NotExported, WorkerDied
 from runners import environment, suite
 from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
-from runners.errors import InputError
-from runners.executors import Setting, WorkerDied
+from runners.executors import Setting
 from runners.export import export as export_trial
 from runners.export.finished import find
-from runners.export.onnx_file import NotExported
 from runners.groupings import GROUPINGS
 from runners.registry import Registry
 from runners.run import measure as measure_trials

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
+from results.errors import Untraceable
 from runners.architectures.vit import Attention
-from runners.errors import Untraceable
 from runners.shortcut import Shortcut
 from runners.wiring import Mixing
 

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 
+from results.errors import InputError
 from runners.datasets import DATASETS, Folders, Published
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.datasets.decoding import FileSplit, workers_for
-from runners.errors import InputError
 
 VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
 

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES
-from runners.errors import InputError
 from runners.plan import carry_out
 
 PLAN, WEIGHTS, ONNX = "plan.json", "network.pt", "network.onnx"

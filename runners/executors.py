@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from methods.groups import NothingToDivide
+from results.errors import Untraceable, WorkerDied
 from runners import environment
-from runners.errors import Untraceable
-from runners.row import Row
+from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
 from runners.training import Epoch
@@ -47,10 +47,6 @@ class News:
     epoch: Epoch
 
 
-class WorkerDied(RuntimeError):
-    """A worker process ended without an answer: killed, or out of memory."""
-
-
 Listener = Callable[[News], None]
 _log = logging.getLogger("klevel")
 
@@ -69,12 +65,12 @@ def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
         except (NothingToDivide, Untraceable) as error:
             _log.info("skipped: %s", error)
             assert isinstance(spec, TrialSpec), "a dense network is not divided"
-            store.finish(spec, Row.of(spec, setting.suite, "skipped", str(error)))
+            store.finish(spec, row_of(spec, setting.suite, "skipped", str(error)))
         except Exception as error:
             _log.exception("failed")
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             if isinstance(spec, TrialSpec):
-                store.finish(spec, Row.of(spec, setting.suite, "failed", reason))
+                store.finish(spec, row_of(spec, setting.suite, "failed", reason))
             return reason
     return None
 

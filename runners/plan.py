@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from results.errors import InputError
 from runners import sparse
 from runners.branches import without
-from runners.errors import InputError
 from runners.gathered import Gathered
 from runners.shortcut import Shortcut
 

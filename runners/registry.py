@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from runners.errors import InputError, nearest
+from results.errors import InputError, nearest
 
 OWN = "package.module:function"
 

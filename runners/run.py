@@ -12,10 +12,10 @@ import torch
 from tqdm import tqdm
 
 from methods import REGISTRY as METHODS
+from results.errors import InputError
 from runners.environment import machine
-from runners.errors import InputError
 from runners.executors import News, Setting, execute, prepare
-from runners.row import Row
+from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
 from runners.trial import Bench, begin_dense, data_of, measure_again
@@ -74,7 +74,7 @@ def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpe
             yield spec
         else:
             store.begin(spec)
-            store.finish(spec, Row.of(spec, store.suite, "skipped", reason))
+            store.finish(spec, row_of(spec, store.suite, "skipped", reason))
 
 
 def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
@@ -104,7 +104,7 @@ def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs:
             lost[dense.id] = f"its dense network failed: {reason}"
     for spec in (s for s in pending if s.dense.id in lost):
         store.begin(spec)
-        store.finish(spec, Row.of(spec, store.suite, "failed", lost[spec.dense.id]))
+        store.finish(spec, row_of(spec, store.suite, "failed", lost[spec.dense.id]))
         bar.update()
     for task, reason in execute(setting, [s for s in pending if s.dense.id not in lost], jobs, listen):
         bar.update()

@@ -23,11 +23,11 @@ from methods import REGISTRY as METHODS
 from methods import Method
 from methods.base import Start
 from methods.groups import Measure, Scope
+from results.errors import InputError, nearest
 from runners.architectures import ARCHITECTURES
 from runners.data import Normalisation
 from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
-from runners.errors import InputError, nearest
 from runners.groupings import GROUPINGS, scope_of
 
 PROTOCOL = 2

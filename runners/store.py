@@ -15,36 +15,16 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
+from pydantic import ValidationError
 
-from runners.errors import InputError
+from results.columns import Columns, Trial, names
+from results.columns import Epoch as EpochRow
+from results.columns import Latency as LatencyRow
+from results.errors import InputError
 from runners.measurement import Latency
-from runners.row import COLUMNS, Row
 from runners.spec import DenseSpec, TrialSpec
 from runners.training import Epoch
 
-EPOCH_COLUMNS = [
-    "trial",
-    "phase",
-    "epoch",
-    "train_loss",
-    "val_top1",
-    "nonzero_groups",
-    "lam",
-    "lr",
-    "seconds",
-    "regulariser",
-]
-LATENCY_COLUMNS = [
-    "trial",
-    "network",
-    "backend",
-    "device",
-    "batch",
-    "threads",
-    "median_ms",
-    "iqr_ms",
-    "repeats",
-]
 AGAIN = "delete its folder to run this trial again"
 ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
 
@@ -81,7 +61,7 @@ class Store:
         """Return the folder of a shared dense network."""
         return self.root / "dense" / spec.id
 
-    def row(self, spec: TrialSpec) -> Row | None:
+    def row(self, spec: TrialSpec) -> Trial | None:
         """Return the row of a trial if it has finished, whether done, failed or skipped; None otherwise.
 
         Raises InputError where the row was written by another version of klevel.
@@ -91,8 +71,8 @@ class Store:
         if content is None:
             return None
         try:
-            return Row(**content)
-        except TypeError:  # no mapping, or not of these columns
+            return Trial.model_validate(content)
+        except ValidationError:  # no mapping, or not of these columns
             raise InputError(f"{path}: not a row of this version of klevel; {AGAIN}") from None
 
     def save_dense(self, spec: DenseSpec, network: torch.nn.Module, record: Mapping[str, Any]) -> None:
@@ -123,27 +103,27 @@ class Store:
         write(folder / "trial.yaml", lambda p: p.write_text(text))
         return folder
 
-    def finish(self, spec: TrialSpec, row: Row, epochs: Sequence[Epoch] = (), rows: Sequence[Latency] = ()) -> None:
+    def finish(self, spec: TrialSpec, row: Trial, epochs: Sequence[Epoch] = (), rows: Sequence[Latency] = ()) -> None:
         """Write what a trial found. The row comes last: with it, the trial has finished."""
         folder = self.trial(spec)
         write_json(folder / "epochs.json", [asdict(e) for e in epochs])
         write_json(folder / "latency.json", [asdict(r) for r in rows])
-        write_json(folder / "row.json", asdict(row))
+        write_json(folder / "row.json", row.model_dump(mode="json"))
 
-    def update(self, spec: TrialSpec, row: Row, rows: Sequence[Latency]) -> None:
+    def update(self, spec: TrialSpec, row: Trial, rows: Sequence[Latency]) -> None:
         """Replace the measurements of a trial that is done."""
         write_json(self.trial(spec) / "latency.json", [asdict(r) for r in rows])
-        write_json(self.trial(spec) / "row.json", asdict(row))
+        write_json(self.trial(spec) / "row.json", row.model_dump(mode="json"))
 
     def collect(self, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         """Rebuild the three CSVs from what these trials wrote, and return trials.csv as a table."""
         rows = [row for spec in trials if (row := self.row(spec))]
-        table = _table([asdict(r) for r in rows], COLUMNS).sort_values(ORDER, kind="stable")
+        table = _table(rows, Trial).sort_values(ORDER, kind="stable")
         order = {trial: i for i, trial in enumerate(table["trial"])}
         done = sorted((s for s in trials if s.id in order), key=lambda s: order[s.id])
         self._csv("trials", table)
-        self._csv("epochs", self._gather(done, "epochs.json", EPOCH_COLUMNS))
-        self._csv("latency", self._gather(done, "latency.json", LATENCY_COLUMNS))
+        self._csv("epochs", self._gather(done, "epochs.json", EpochRow))
+        self._csv("latency", self._gather(done, "latency.json", LatencyRow))
         return table
 
     def describe(self, suite: str) -> None:
@@ -157,8 +137,9 @@ class Store:
         if dict(machine) not in there:
             write_json(path, [*there, dict(machine)])
 
-    def _gather(self, trials: Sequence[TrialSpec], file: str, columns: list[str]) -> pd.DataFrame:
-        return _table([{"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or []], columns)
+    def _gather(self, trials: Sequence[TrialSpec], file: str, model: type[Columns]) -> pd.DataFrame:
+        records = ({"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or [])
+        return _table([model.model_validate(r) for r in records], model)
 
     def _csv(self, name: str, table: pd.DataFrame) -> None:
         write(self.root / f"{name}.csv", lambda p: table.to_csv(p, index=False, lineterminator="\n"))
@@ -175,9 +156,9 @@ class Store:
             yield
 
 
-def _table(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
     """Return a table whose cells stay what they are: otherwise one empty cell would make 5 a 5.0."""
-    return pd.DataFrame(records, columns=columns, dtype=object)
+    return pd.DataFrame([row.cells() for row in rows], columns=names(model), dtype=object)
 
 
 def _read_json(path: Path) -> Any:

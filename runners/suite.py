@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from methods import REGISTRY as METHODS
-from runners.errors import InputError, nearest
+from results.errors import InputError, nearest
 from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
 
 FOLDER = Path(__file__).parent / "suites"

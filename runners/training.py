@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from results.errors import Diverged
 from runners.data import AnySplit, Data
 from runners.spec import Recipe
 
@@ -21,10 +22,6 @@ EVALUATION_BATCH = 250
 EVALUATION_PIXELS = EVALUATION_BATCH * 64 * 64  # of larger images as many as these are: a VGG at 224 needs gigabytes
 CALIBRATION = 2048  # training images from which the statistics of batch norms are estimated again
 PASSES = 3  # forward passes that a training step is worth: forward, gradients of the inputs, gradients of the weights
-
-
-class Diverged(RuntimeError):
-    """The loss is not finite any more."""
 
 
 class Hooks(Protocol):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from methods import REGISTRY as METHODS
 from methods import Method
 from methods.groups import Budget, Groups
+from results import klevel
+from results.columns import Trial
+from results.errors import Mismatch, OwnBudget
 from runners import measurement, sparse
 from runners.architectures import ARCHITECTURES, resolution
 from runners.compaction import IN_PLACE, TOLERANCE, Realised, channels_last, deploy, difference, realise
@@ -20,7 +23,7 @@ from runners.data import Data, load
 from runners.environment import commit
 from runners.groupings import GROUPINGS
 from runners.groupings.measures import measured
-from runners.row import Row
+from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write
 from runners.training import PASSES, Epoch, Phase, Restore, evaluate, recalibrate, train
@@ -38,14 +41,6 @@ class Bench:
     store: Store
     device: torch.device
     report: Callable[[Epoch], None] = lambda epoch: None
-
-
-class Mismatch(RuntimeError):
-    """The compact network does not compute what the masked one does."""
-
-
-class OwnBudget(ValueError):
-    """A method works towards another number of groups than the trial is about."""
 
 
 def build(spec: DenseSpec, data: Data) -> nn.Module:
@@ -87,7 +82,7 @@ def train_dense(spec: DenseSpec, bench: Bench) -> None:
     bench.store.save_dense(spec, network, record)
 
 
-def run_trial(spec: TrialSpec, bench: Bench) -> Row:
+def run_trial(spec: TrialSpec, bench: Bench) -> Trial:
     """Run one trial and keep what it found. The shared dense network is there already."""
     data = data_of(spec, bench.device)
     network, dense, row, epochs = _start(spec, bench, data)
@@ -130,16 +125,16 @@ def _seed(seed: int, phase: int) -> int:
     return seed * 10 + phase
 
 
-def _start(spec: TrialSpec, bench: Bench, data: Data) -> tuple[nn.Module, nn.Module, Row, list[Epoch]]:
+def _start(spec: TrialSpec, bench: Bench, data: Data) -> tuple[nn.Module, nn.Module, Trial, list[Epoch]]:
     """Return the network to begin with, the dense one, a row that knows the dense one, and the epochs so far."""
     network = build(spec.dense, data)
     dense = copy.deepcopy(network)
     dense.load_state_dict(bench.store.dense_weights(spec.dense))
     record = bench.store.dense_record(spec.dense)
     assert record is not None, "dense networks are trained before the trials that need them"
-    row = Row.of(spec, bench.store.suite)
+    row = row_of(spec, bench.store.suite)
     row.dense_val_top1, row.dense_test_top1 = record["val_top1"], record["test_top1"]
-    row.train_images, row.commit, row.torch = len(data.train), commit(), torch.__version__
+    row.images, row.commit, row.torch = len(data.train), commit(), torch.__version__
     row.classes = data.classes
     if spec.starts_from == "scratch":
         return network, dense, row, []
@@ -170,20 +165,17 @@ def _cycles(spec: TrialSpec) -> tuple[tuple[float, float], tuple[float, float]]:
     return (0.0, turn), (turn, 1.0)
 
 
-def _count(row: Row, method: Method) -> None:
+def _count(row: Trial, method: Method) -> None:
     """Say how many groups training left, and how many of them are above the target."""
     groups, targets = method.groups, method.budget.targets(method.groups)
     left = groups.nonzero()
-    row.groups, row.groups_target = json.dumps(groups.sizes), json.dumps(targets)
-    row.groups_at_convergence = json.dumps(left)
+    row.groups, row.groups_target, row.groups_at_convergence = tuple(groups.sizes), tuple(targets), tuple(left)
     if method.trains:
-        per_budget = left if method.budget.scope == "layer" else [sum(left)]
-        needed = zip(left, groups, strict=True)
-        row.k_reached = int(per_budget == targets and all(n > 0 or not f.floor for n, f in needed))
-        row.groups_above = sum(max(0, n - k) for n, k in zip(per_budget, targets, strict=True))
+        row.k_reached = int(klevel.reached(left, targets, [f.floor for f in groups]))
+        row.groups_above = klevel.above(left, targets)
 
 
-def _project(row: Row, data: Data, network: nn.Module, method: Method, augmentation: Sequence[str]) -> list[Tensor]:
+def _project(row: Trial, data: Data, network: nn.Module, method: Method, augmentation: Sequence[str]) -> list[Tensor]:
     """Zero all but the k best groups, and say what that cost on the validation split.
 
     The statistics of batch norms are estimated again before and after it: otherwise half of what it seems to cost is
@@ -199,7 +191,7 @@ def _project(row: Row, data: Data, network: nn.Module, method: Method, augmentat
         recalibrate(network, data, augmentation)
     row.projection_drop = before - evaluate(network, data, data.val).top1
     kept = groups.nonzero()  # what a method had zeroed below k is not kept
-    row.groups_kept, row.group_sparsity = json.dumps(kept), 1 - sum(kept) / sum(groups.sizes)
+    row.groups_kept, row.group_sparsity = tuple(kept), 1 - sum(kept) / sum(groups.sizes)
     return masks
 
 
@@ -210,14 +202,14 @@ def _finetune_epochs(spec: TrialSpec, dense_macs: int, macs: int) -> int:
     return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
 
 
-def _add_training(row: Row, data: Data, epochs: list[Epoch], dense_macs: int, macs: int) -> None:
+def _add_training(row: Trial, data: Data, epochs: list[Epoch], dense_macs: int, macs: int) -> None:
     """Fill in how much was trained: epochs, and multiply-adds of all steps."""
     small = sum(e.phase == "finetune" for e in epochs)
     row.trained_epochs = len(epochs)
     row.train_macs = PASSES * len(data.train) * (dense_macs * (len(epochs) - small) + macs * small)
 
 
-def _verdict(accuracy: float, classes: int) -> tuple[str, str | None]:
+def _verdict(accuracy: float, classes: int) -> tuple[Literal["done", "failed"], str | None]:
     """Return status and reason: a network that is little better than chance has failed."""
     least = 1 / classes + MARGIN
     if accuracy >= least:
@@ -250,7 +242,7 @@ def _finetune(
     )
 
 
-def measure(row: Row, dense: nn.Module, compact: nn.Module, example: Tensor) -> list[measurement.Latency]:
+def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -> list[measurement.Latency]:
     """Fill in what both networks cost, and return the latencies."""
     row.dense_params, row.params = (measurement.count_parameters(n) for n in (dense, compact))
     row.dense_macs, row.macs = (measurement.count_macs(n, example) for n in (dense, compact))
@@ -276,7 +268,7 @@ def deployed_as_kept(spec: TrialSpec, store: Store, network: nn.Module, example:
     return compact
 
 
-def measure_again(spec: TrialSpec, bench: Bench) -> Row:
+def measure_again(spec: TrialSpec, bench: Bench) -> Trial:
     """Measure the networks that a trial kept once more, on this machine as it is now; nothing is trained."""
     data = data_of(spec, bench.device)
     network, dense, _, _ = _start(spec, bench, data)

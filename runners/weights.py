@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from runners.errors import InputError
+from results.errors import InputError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")  # of torch.compile around DataParallel, and of torch.compile in it

@@ -6,12 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.importing.rows import COLUMNS as IMPORTED
-from analysis.importing.rows import EPOCH_COLUMNS as IMPORTED_EPOCHS
-from analysis.schema import PROTOCOL, TRIALS
-from runners import suite
-from runners.row import COLUMNS
-from runners.store import EPOCH_COLUMNS
+from results.columns import PROTOCOL
+from runners import spec, suite
 
 RESULTS = Path(__file__).parents[1] / "results"
 SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
@@ -54,7 +50,5 @@ def test_auto_reached_the_k_level_before_projection(name):
         assert row.projection_drop == 0, row.trial
 
 
-def test_analysis_spells_the_columns_as_the_runner_writes_them():
-    assert IMPORTED == COLUMNS
-    assert set(TRIALS) == set(COLUMNS)
-    assert IMPORTED_EPOCHS == EPOCH_COLUMNS
+def test_the_rules_that_are_read_are_those_that_are_run():
+    assert spec.PROTOCOL == PROTOCOL

@@ -11,9 +11,9 @@ from analysis.comparison.changes import Line, lines
 from analysis.comparison.matching import Matched, match
 from analysis.comparison.surroundings import named, surroundings
 from analysis.load import Results
-from analysis.schema import InputError
 from analysis.significance import LEVEL
 from analysis.table import NOTHING, Cell, Table, deviation_cell, markdown, number_cell
+from results.errors import InputError
 
 NAMED = 5  # experiments that are named, at most
 HEADINGS = ["setting", "method", "keep", "n", "A (%)", "B (%)", "B - A", "95 % interval", "p", "verdict"]

@@ -16,11 +16,12 @@ from analysis.load import Setting
 from analysis.marks import explain, fill, mark_look
 from analysis.multiples import Cell, apart, cells, multiples, shared
 from analysis.plotting import Curve, Panel, finish, legend_line, percent_bars, seeds
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, series_within
 from analysis.statistics import by, over_seeds
 from analysis.strength import AUTO, BOUND, WORDS, Word, with_strength
 from analysis.style import LINES, Style, pt, styles
+from results.errors import Skip
 
 FEWEST = 3  # strengths that make a curve
 DECADES = 99  # a range of x with two powers of ten or three as ticks

@@ -16,11 +16,12 @@ from analysis.klevel import above, exactly
 from analysis.load import Setting
 from analysis.multiples import apart, cells, shared, titles
 from analysis.plotting import Curve, Panel, finish, legend_line, panel_styles, seeds
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, held, series_within
 from analysis.statistics import over_seeds
 from analysis.strength import BOUND, with_strength
 from analysis.style import LINES, Style, pt
+from results.errors import Skip
 
 # Of each row of panels, from the top: its column, its label, and its height in inches.
 ROWS: dict[str, tuple[str, float]] = {

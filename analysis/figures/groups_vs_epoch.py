@@ -19,12 +19,13 @@ from analysis.load import Setting
 from analysis.marks import explain, fill, mark_look
 from analysis.multiples import Cell, apart, cells, multiples, shared
 from analysis.plotting import Curve, Panel, finish, legend_line, seeds
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, held, series_within
 from analysis.statistics import by
 from analysis.style import DENSE_COLOUR, LINES, Style, pt, styles
 from analysis.trajectories import Trajectories, summary, trajectories
 from analysis.tuning import chosen
+from results.errors import Skip
 
 BARS = 10  # intervals along a line, at most
 STEP, TICKS = 5, 25  # points: between the marks at the end, and the width of the labels left of a panel

@@ -15,10 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from analysis.identity import IDENTITY, TIMING
 from analysis.load import DENSE, Results
 from analysis.plotting import Panel, draw_par, finish, panel
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import devices
 from analysis.statistics import seeds_between
 from analysis.style import COLOURS, DENSE_COLOUR, MARKS, pt
+from results.errors import Skip
 
 COLOURS_OF = {
     "filter": COLOURS[0],

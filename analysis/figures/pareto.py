@@ -21,12 +21,13 @@ from analysis.load import DENSE, Setting
 from analysis.panels import legend_in_order, unmeasured, without_dense
 from analysis.plotting import Curve, Panel, curves_of, finish, legend_line, panel_styles, percent_bars, seeds
 from analysis.ratios import ratio_axis
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import devices
 from analysis.statistics import over_seeds
 from analysis.style import DENSE_COLOUR, LINES, Style, pt
 from analysis.timed import Condition, conditions
 from analysis.tuning import chosen
+from results.errors import Skip
 
 HEIGHT, HEIGHT_ALONE = 1.7, 2.3  # inches
 WIDE = 4  # from where the largest time is more than this many times the smallest the axis is logarithmic

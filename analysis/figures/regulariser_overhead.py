@@ -14,11 +14,12 @@ from matplotlib.lines import Line2D
 from analysis.control import with_controls
 from analysis.load import Setting
 from analysis.plotting import Panel, panel, panel_styles
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import devices
 from analysis.small_print import finish_noted
 from analysis.statistics import Estimate, estimate, seeds_between
 from analysis.style import DENSE_COLOUR, Style, pt
+from results.errors import Skip
 
 SPARSIFY, DENSE = "sparsify", "dense"
 LINE, REST = 0.19, 0.42  # inches: of one row, and of what is above and below the rows

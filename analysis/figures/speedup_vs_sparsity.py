@@ -7,9 +7,10 @@ from analysis.grid import Sharing, grid, label_below
 from analysis.load import Setting
 from analysis.panels import SPARSITY, legend_in_order, same_keeps, sparsity_ticks, unmeasured, with_curves
 from analysis.plotting import draw, draw_par, finish, seeds
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import devices
 from analysis.tuning import chosen
+from results.errors import Skip
 
 HEIGHT, HEIGHT_ALONE = 1.5, 1.7  # inches
 

@@ -16,12 +16,13 @@ from analysis.control import with_controls
 from analysis.load import Setting
 from analysis.multiples import Cell, multiples
 from analysis.plotting import Curve, Panel, panel_styles, percent_bars, seeds, usual_subject
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, devices, majority, series_within
 from analysis.small_print import finish_noted
 from analysis.statistics import by, measured
 from analysis.style import DENSE_COLOUR, pt
 from analysis.tuning import chosen
+from results.errors import Skip
 
 RATIO, SECONDS = "Train time / dense", "Train time (s)"
 DENSE = "dense control"

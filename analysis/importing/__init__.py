@@ -13,7 +13,7 @@ from pathlib import Path
 from analysis.importing.base import Imported, Importer
 from analysis.importing.writing import refuse_others, write
 from analysis.registry import found_in
-from analysis.schema import InputError
+from results.errors import InputError
 
 __all__ = ["IMPORTERS", "Imported", "Importer", "bring_in"]
 

@@ -12,8 +12,8 @@ from typing import Any
 class Imported:
     """What was found in the files of another tool.
 
-    trials: rows of trials.csv, by the names in `rows.COLUMNS`; what is left out, or None, is an empty cell.
-    epochs: rows of epochs.csv, by the names in `rows.EPOCH_COLUMNS`.
+    trials: rows of trials.csv, by the names of `results.columns.Trial`; what is left out, or None, is an empty cell.
+    epochs: rows of epochs.csv, by the names of `results.columns.Epoch`.
     notes: lines for the user: what was decided for them, and what the numbers do not say by themselves.
     """
 

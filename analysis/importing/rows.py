@@ -10,20 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-HEADER = """
-    protocol suite trial status reason method hyperparameters architecture dataset grouping scope keep seed
-    dense_epochs sparsify_epochs finetune_epochs dense_val_top1 dense_test_top1 val_top1 test_top1 test_top5
-    projection_drop groups groups_target groups_at_convergence groups_kept group_sparsity dense_params params
-    compression dense_macs macs mac_speedup compact_error speedup_b1 speedup_b64 dense_file_mb file_mb
-    dense_peak_mb peak_mb train_seconds device threads torch commit start train_images realisation
-    optimizer lr finetune_lr momentum weight_decay batch_size schedule schedule_over warmup label_smoothing
-    augmentation normalisation dense_weights round_to precision measure equal classes k_reached groups_above
-    trained_epochs train_macs
-"""
-COLUMNS = HEADER.split()
-EPOCH_COLUMNS = [
-    "trial", "phase", "epoch", "train_loss", "val_top1", "nonzero_groups", "lam", "lr", "seconds", "regulariser",
-]  # fmt: skip
 PROTOCOL = 0  # the rules of another tool, whatever they are
 NAME = re.compile(r"[\w.:+/-]+", re.ASCII)
 KEEP_NOTE = (

@@ -19,7 +19,7 @@ from analysis.importing.rows import (
 from analysis.importing.shrinkbench_files import FOLDER, Experiment, Unusable
 from analysis.importing.shrinkbench_params import experiment_of, folders_in
 from analysis.importing.text import distinct
-from analysis.schema import InputError
+from results.errors import InputError
 
 TOOL = "shrinkbench"
 NOTES = [

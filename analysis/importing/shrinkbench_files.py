@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis.importing.text import contents, number, shown
-from analysis.schema import MANY, InputError
+from results.columns import MANY
+from results.errors import InputError
 
 FOLDER = "a folder of ShrinkBench's experiments, with a params.json in each"
 DENSE_AT_LEAST = 0.95  # of the weights are not zero in a network that nobody pruned; biases may begin with 0

@@ -8,7 +8,8 @@ from typing import Any
 from analysis.importing.rows import NAME, dataset_name
 from analysis.importing.shrinkbench_files import FOLDER, Experiment, json_object
 from analysis.importing.text import literal, number, shown, whole
-from analysis.schema import MANY, InputError
+from results.columns import MANY
+from results.errors import InputError
 
 MOST = 10**9  # epochs
 

@@ -20,7 +20,7 @@ from analysis.importing.rows import (
 )
 from analysis.importing.text import distinct, number, whole
 from analysis.importing.torch_pruning_log import LOG, MOST, Run, runs_of
-from analysis.schema import InputError
+from results.errors import InputError
 
 TOOL = "torch-pruning"
 # Where a run was kept, what it said and where it ran makes no other experiment of it.

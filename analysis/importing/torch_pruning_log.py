@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from analysis.importing.text import contents, number, shown, whole
-from analysis.schema import InputError
+from results.errors import InputError
 
 T = TypeVar("T")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[@-~]")

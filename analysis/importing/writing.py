@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.importing.base import Imported
-from analysis.importing.rows import COLUMNS, EPOCH_COLUMNS
-from analysis.load import read_csv
-from analysis.schema import EPOCHS, TRIALS, InputError, Kind, parse
+from results.columns import Columns, Epoch, Trial, names
+from results.errors import InputError
+from results.reading import parse, read_csv
 
 PHASES = ("sparsify", "finetune")
 PLACE = ("architecture", "dataset", "method", "hyperparameters")
@@ -23,7 +23,7 @@ def refuse_others(path: Path, tool: str) -> None:
     """Raise InputError where a trials.csv is there that no import of this tool wrote."""
     if not path.exists():
         return
-    suites = read_csv(path, {"suite": TRIALS["suite"]}, ("suite",))["suite"]
+    suites = read_csv(path, Trial, ("suite",), only=("suite",))["suite"]
     others = sorted({str(suite) for suite in suites if suite != tool})
     if others:
         raise InputError(f"{path} holds suite {others[0]}, which was not imported from {tool}; give another folder")
@@ -36,12 +36,12 @@ def write(imported: Imported, output: Path, tool: str) -> list[str]:
     """
     trials = sorted(imported.trials, key=_place)
     epochs = sorted(imported.epochs, key=lambda row: (row["trial"], PHASES.index(row["phase"]), row["epoch"]))
-    _check(trials, TRIALS, f"trials of {tool}")
-    _check(epochs, EPOCHS, f"epochs of {tool}")
+    _check(trials, Trial, f"trials of {tool}")
+    _check(epochs, Epoch, f"epochs of {tool}")
     failed = sum(row["status"] == "failed" for row in trials)
     return [
-        _save(output / "epochs.csv", epochs, EPOCH_COLUMNS) + f": {len(epochs)} epochs",
-        _save(output / "trials.csv", trials, COLUMNS) + f": {len(trials)} trials, {failed} of them failed",
+        _save(output / "epochs.csv", epochs, names(Epoch)) + f": {len(epochs)} epochs",
+        _save(output / "trials.csv", trials, names(Trial)) + f": {len(trials)} trials, {failed} of them failed",
     ]
 
 
@@ -49,10 +49,10 @@ def _place(row: dict[str, Any]) -> tuple[Any, ...]:
     return (*(str(row[column]) for column in PLACE), -row["keep"], row["seed"], row["trial"])
 
 
-def _check(rows: list[dict[str, Any]], kinds: dict[str, Kind], where: str) -> None:
+def _check(rows: list[dict[str, Any]], model: type[Columns], where: str) -> None:
     """Hold every cell to its column, so that no importer writes a file that load() would refuse."""
-    for column, kind in kinds.items():
-        parse(pd.Series([_text(row.get(column)) for row in rows], name=column, dtype="object"), kind, where)
+    for column in names(model):
+        parse(pd.Series([_text(row.get(column)) for row in rows], name=column, dtype="object"), model, where)
 
 
 def _text(cell: Any) -> str:

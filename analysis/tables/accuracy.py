@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from analysis.blocks import seeds_said
 from analysis.load import Setting, sentences
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, dense_series, majority, pruned_series
 from analysis.statistics import over_seeds
 from analysis.table import Cell, Table, deviation_cell, plus_minus_deviation
 from analysis.tables.results import BOLD, significantly_best
 from analysis.tuning import chosen
+from results.errors import Skip
 
 
 @entry("test_top1", by_grouping=True)

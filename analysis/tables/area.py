@@ -11,12 +11,13 @@ import pandas as pd
 
 from analysis.blocks import seeds_said
 from analysis.load import Setting, sentences
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, majority, pruned_series
 from analysis.significance import best
 from analysis.statistics import estimate, placed
 from analysis.table import NOTHING, TIMES, Cell, Table, deviation_cell
 from analysis.tuning import chosen
+from results.errors import Skip
 
 NAMED = 5  # series that are named in the caption, at most
 AXES = {"group_sparsity": "over group sparsity (%)", "mac_speedup": "over log mac_speedup (%)"}

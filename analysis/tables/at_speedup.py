@@ -10,13 +10,14 @@ import pandas as pd
 from analysis.blocks import seeds_said
 from analysis.interpolation import AtLoss, Tradeoff, accuracy_at, speedup_at_loss, tradeoffs
 from analysis.load import Setting, sentences
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series, devices, majority, pruned_series
 from analysis.significance import best
 from analysis.statistics import estimate
 from analysis.table import NOTHING, TIMES, Cell, Table, deviation_cell
 from analysis.tables.area import bold_said
 from analysis.tuning import chosen
+from results.errors import Skip
 
 SPEEDUPS = {"mac_speedup": "mac", "speedup_b64": "measured"}
 TARGETS = (2, 4, 8)

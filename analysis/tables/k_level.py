@@ -9,10 +9,11 @@ import pandas as pd
 from analysis import klevel
 from analysis.blocks import caption, experiments, seeds_said
 from analysis.load import Setting
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.statistics import by_seed, over_seeds
 from analysis.table import Cell, Table, interval_cell, number_cell
 from analysis.tuning import chosen
+from results.errors import Skip
 
 NUMBERS = ["trials", "k-level", "groups above", "largest drop", "median top-1", "mean top-1"]
 MOST = 7  # rows at one keep, before only the best configuration of each method is shown

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.blocks import caption, experiments, seeds_said
+from analysis.choice import best
 from analysis.klevel import count, k_level
 from analysis.load import Setting
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.statistics import Estimate, by, estimate, over_seeds
 from analysis.strength import AUTO, BOUND, Word, with_strength
 from analysis.table import NOTHING, Cell, Table, interval_cell
+from results.errors import Skip
 
 NUMBERS = ["best lam", "its top-1", "{} top-1", "difference", "seeds", "lams at k", "{} at k"]
 
@@ -48,13 +50,13 @@ def _numbers(rows: pd.DataFrame, word: Word) -> list[Cell | str]:
     fixed, auto = rows[rows["lam"].notna() & rows["val_top1"].notna()], rows[rows[word]]
     if fixed.empty or auto.empty:
         return []
-    best = best_lam(fixed)
-    chosen = fixed[fixed["lam"] == best]
+    lam = best_lam(fixed)
+    chosen = fixed[fixed["lam"] == lam]
     difference = paired(auto, chosen)
     counts = [count(part) for _, part in rows[rows["lam"].notna()].groupby("lam")]
     told = [one for one in counts if one.told]
     return [
-        Cell(f"{best:g}", (best,)),
+        Cell(f"{lam:g}", (lam,)),
         interval_cell(over_seeds(chosen, "test_top1"), 100),
         interval_cell(over_seeds(auto, "test_top1"), 100),
         _signed(difference),
@@ -67,8 +69,7 @@ def _numbers(rows: pd.DataFrame, word: Word) -> list[Cell | str]:
 def best_lam(fixed: pd.DataFrame) -> float:
     """Return the strength with the highest validation accuracy, mean over seeds; of equals the smallest."""
     points = by(fixed, "lam", ["val_top1"])
-    means = points["val_top1"].round(12)  # sums in another order are no difference
-    return float(points["lam"][means == means.max()].iloc[0])
+    return float(points["lam"].iloc[best(list(points["val_top1"]), list(points["lam"]))])
 
 
 def paired(left: pd.DataFrame, right: pd.DataFrame) -> Estimate:

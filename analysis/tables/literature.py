@@ -10,11 +10,12 @@ from analysis.blocks import seeds_said
 from analysis.experiments import Experiment, experiments, with_epochs
 from analysis.load import Setting, sentences
 from analysis.published import published
-from analysis.registry import Skip, entry
+from analysis.registry import entry
 from analysis.series import Series
 from analysis.statistics import Estimate, over_seeds
 from analysis.table import NOTHING, Cell, Table, deviation_cell, number_cell, times_cell
 from analysis.tuning import chosen
+from results.errors import Skip
 
 HEADINGS = ["method", "source", "selection", "dense (%)", "top-1 (%)", "change", "MAC speedup", "compression", "seeds"]
 OURS = "last epoch"

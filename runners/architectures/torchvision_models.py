@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES
-from runners.errors import InputError
 from runners.vision import torchvision
 
 PREFIX = "torchvision/"

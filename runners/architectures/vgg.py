@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES
 from runners.architectures.initialisation import he_normal
-from runners.errors import InputError
 
 WIDTHS = (64, 128, 256, 512, 512)
 LEAST = 2 ** (len(WIDTHS) - 1)  # pixels that the poolings between the stages leave one of

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES
-from runners.errors import InputError
 
 DEVIATION = 0.02  # of the initial weights
 MLP_RATIO = 4  # hidden neurons of a block's two linear layers / width

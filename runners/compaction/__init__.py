@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from methods.groups import Family, Groups
+from results.errors import Untraceable
 from runners import sparse
 from runners.branches import branches, without
 from runners.compaction.removal import removals, unread_maps
 from runners.compaction.surgery import gather, reduce
-from runners.errors import Untraceable
 
 TOLERANCE = 1e-4
 CLOCK = sparse.interleaved  # how sparse layers are timed

@@ -16,8 +16,8 @@ import torch_pruning
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from results.errors import Untraceable
 from runners.architectures.vit import Attention
-from runners.errors import Untraceable
 from runners.shortcut import Shortcut
 from runners.wiring import Mixing, is_depthwise
 

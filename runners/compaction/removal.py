@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from results.errors import Untraceable
 from runners.architectures.vit import Attention
 from runners.compaction.dependencies import Component, Item, components
 from runners.compaction.surgery import Removal, reduce
-from runners.errors import Untraceable
 from runners.shortcut import Shortcut
 from runners.wiring import is_grouped
 

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from results.errors import InputError
 from runners.datasets.augmentation import AUGMENTATIONS
-from runners.errors import InputError
 from runners.vision import torchvision
 
 SHORTER_SIDE = 256 / 224  # of an image before its centre is cut out, as a multiple of the cut (Krizhevsky et al. 2012)

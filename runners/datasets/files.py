@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from runners.errors import InputError
+from results.errors import InputError
 
 
 def data_folders() -> list[Path]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from results.errors import InputError
 from runners.datasets import Folders
 from runners.datasets.files import data_folders, looked_in
-from runners.errors import InputError
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 

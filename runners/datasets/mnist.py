@@ -8,9 +8,9 @@ import shutil
 import zlib
 from pathlib import Path
 
+from results.errors import InputError
 from runners.datasets import DATASETS, Images
 from runners.datasets.files import absent, corrupt, data_folders, verify
-from runners.errors import InputError
 from runners.vision import torchvision
 
 PARTS = (

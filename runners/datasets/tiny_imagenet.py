@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from results.errors import InputError
 from runners.datasets import DATASETS, Images
 from runners.datasets.decoding import decode, to_tensor
 from runners.datasets.folders import Layout, by_class, classes_of, count, locate
-from runners.errors import InputError
 
 SIZE = 64
 DECODED = "klevel.pt"

@@ -14,14 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from results.errors import InputError, NotExported
 from runners import sparse
 from runners.compaction import difference, realise
 from runners.data import Data
 from runners.deployed import FORMAT, ONNX, PLAN, WEIGHTS, load
-from runners.errors import InputError
 from runners.export import numbering, onnx_file
 from runners.export.finished import Finished, read
-from runners.export.onnx_file import NotExported
 from runners.groupings import GROUPINGS
 from runners.measurement import count_parameters
 from runners.plan import Plan, compare

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
-from runners.errors import InputError
+from results.errors import InputError
 from runners.spec import TrialSpec, explain
 
 ID = re.compile("[0-9a-f]{1,12}")

@@ -9,14 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from results.errors import NotExported
+
 TOLERANCE = 1e-4
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 OPSET = 18  # that of torch's exporter, so nothing is converted
 BATCHES = (1, 5)
-
-
-class NotExported(RuntimeError):
-    """What was written does not compute what the network does, or could not be written."""
 
 
 def missing() -> list[str]:

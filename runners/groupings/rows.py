@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from methods.groups import Family, Groups
 from methods.members import Member
+from results.errors import Untraceable
 from runners.compaction.dependencies import Component, components
-from runners.errors import Untraceable
 from runners.groupings import GROUPINGS
 from runners.wiring import Layer, layers
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.importing.rows import COLUMNS
+from results.columns import Trial, names
+
+COLUMNS = names(Trial)
+WHICH = ("method", "hyperparameters", "architecture", "dataset", "grouping", "scope", "keep", "seed")
 
 PRUNED = ("random", "wgsef", "group_lasso", "l1_filter", "magnitude")
 
@@ -43,7 +46,7 @@ def trial(method="wgsef", keep=0.5, seed=0, **cells):
         "realisation": "compact",
     }
     row |= cells
-    row["trial"] = cells.get("trial", "-".join(str(row[c]) for c in COLUMNS[5:13]) + f"-{row['device']}-{row['start']}")
+    row["trial"] = cells.get("trial", "-".join(str(row[c]) for c in WHICH) + f"-{row['device']}-{row['start']}")
     return row
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.table import NOTHING, TIMES
 from analysis.tables.area import area, normalised_area
+from results.errors import Skip
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import pytest
 
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.table import NOTHING, TIMES
 from analysis.tables.at_speedup import at_speedup
+from results.errors import Skip
 
 
 @pytest.fixture

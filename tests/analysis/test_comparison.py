@@ -5,8 +5,8 @@ import pytest
 from analysis.comparison import compare, report
 from analysis.comparison.matching import match
 from analysis.load import load
-from analysis.schema import InputError
 from analysis.table import NOTHING, TIMES, markdown
+from results.errors import InputError
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.contest import Contest, chosen_by, contests, in_order, method_of, shown
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.tables.ranks import ranks as ranks_table
+from results.errors import Skip
 
 
 @pytest.fixture
@@ -118,7 +118,10 @@ def test_the_best_hyperparameters_on_validation_are_taken_problem_by_problem(res
     found = results(rows)
     contest = only(contests(found))
     assert list(contest.scores["wgsef"]) == [0.5, 0.5]
-    assert chosen_by(found) == "Configurations tried, best on validation per problem: random 1, wgsef 2"
+    assert (
+        chosen_by(found)
+        == "Configurations tried, best on validation per problem (of equals the milder): random 1, wgsef 2"
+    )
     assert chosen_by(results(make.grid(wgsef=[0.9, 0.8], random=[0.1, 0.2]))) == ""
 
 

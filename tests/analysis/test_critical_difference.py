@@ -14,9 +14,9 @@ from analysis.contest import contests
 from analysis.figures.critical_difference import critical_difference
 from analysis.load import load
 from analysis.ranking import apart, cliques, nemenyi, stacked, verdict
-from analysis.registry import Skip
 from analysis.significance import holm
 from analysis.style import KNOWN, LOOKS, PAPER, drawn
+from results.errors import Skip
 
 LONG = "a_method_with_a_very_long_name_that_has_no_end"
 

@@ -7,8 +7,9 @@ from matplotlib.container import ErrorbarContainer
 from analysis import figures, tables
 from analysis.identity import OLD_RULES
 from analysis.load import load
-from analysis.registry import Skip, discover, entry
+from analysis.registry import discover, entry
 from analysis.style import KNOWN, PAPER, drawn
+from results.errors import Skip
 
 FIGURES = discover(figures)
 TABLES = discover(tables)

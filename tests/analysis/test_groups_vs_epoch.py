@@ -9,9 +9,8 @@ from analysis.__main__ import main
 from analysis.figures.groups_vs_epoch import groups_vs_epoch
 from analysis.identity import OLD_RULES
 from analysis.load import load
-from analysis.registry import Skip
-from analysis.schema import InputError
 from analysis.style import KNOWN, PAPER, drawn
+from results.errors import InputError, Skip
 
 NAN = float("nan")
 
@@ -177,7 +176,9 @@ def test_many_strengths_are_reduced_to_the_best_on_validation(draw, make):
     assert len(curves(draw(fixed).axes[0])) == 6
     figure = draw([*fixed, lam("auto", 0.1)])
     assert legend(figure)[:2] == ["wgsef (lam=0.3)", "wgsef (lam=auto)"]
-    assert "Configurations tried, best on validation per panel: wgsef" in " ".join(figure.get_suptitle().split())
+    assert "Configurations tried, best on validation per panel (of equals the milder): wgsef" in " ".join(
+        figure.get_suptitle().split()
+    )
     with pytest.raises(Skip, match="no val_top1 tells which is the best"):
         draw([lam(0.1 * i, "") for i in range(1, 8)])
 

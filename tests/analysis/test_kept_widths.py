@@ -9,9 +9,9 @@ from matplotlib.collections import QuadMesh
 from analysis.figures.kept_widths import kept_widths
 from analysis.identity import OLD_RULES
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.style import PAPER, drawn
 from analysis.widths import FAMILIES, maps
+from results.errors import Skip
 
 
 @pytest.fixture
@@ -128,4 +128,4 @@ def test_many_strengths_are_reduced(setting, make):
     found = maps(setting([row | {"trial": str(i)} for i, row in enumerate(rows)]))
     (row,) = found.by_keep[0.5]
     assert list(row.kept) == [18, 17]
-    assert found.lines == ["Configurations tried, best on validation per keep: a 14"]
+    assert found.lines == ["Configurations tried, best on validation per keep (of equals the milder): a 14"]

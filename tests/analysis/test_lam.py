@@ -7,11 +7,11 @@ import pytest
 from analysis.figures.accuracy_vs_lam import accuracy_vs_lam
 from analysis.identity import OLD_RULES
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.strength import strength
 from analysis.style import KNOWN, PAPER, drawn
 from analysis.table import NOTHING
 from analysis.tables.lam_auto import lam_auto
+from results.errors import Skip
 
 TARGET, MORE = "[10, 25]", "[11, 25]"
 

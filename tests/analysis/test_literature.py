@@ -3,9 +3,9 @@
 import pytest
 
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.table import NOTHING, TIMES
 from analysis.tables.literature import HEADINGS, literature
+from results.errors import Skip
 
 HEADER = "method,architecture,dataset,dense_top1,top1,mac_speedup,compression,group_sparsity,source,selection,note"
 ROWS = [
@@ -84,6 +84,6 @@ def test_without_dense_there_is_no_change(setting, make):
 
 def test_nothing_published_or_nothing_of_ours_is_skipped(setting, make):
     with pytest.raises(Skip, match=r"published\.csv has nothing on lenet5_caffe on digits"):
-        literature(setting([make.trial()], lines=["a,vgg16,digits,,0.9,,,,"]))
+        literature(setting([make.trial()], lines=["a,vgg16,digits,,0.9,,,,,,"]))
     with pytest.raises(Skip, match="no pruned trial"):
         literature(setting([make.trial("dense")]))

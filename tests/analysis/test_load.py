@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.load import load
-from analysis.schema import InputError
+from results.errors import InputError
 
 EPOCHS = ["trial", "phase", "epoch", "val_top1"]
 

@@ -7,8 +7,8 @@ from matplotlib.colors import to_rgba
 
 from analysis.figures.measured_vs_theoretical import COLOURS_OF, measured_vs_theoretical
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.style import LOOKS, PAPER, drawn
+from results.errors import Skip
 
 LATENCY = ["trial", "network", "backend", "device", "batch", "threads", "median_ms", "iqr_ms", "repeats"]
 

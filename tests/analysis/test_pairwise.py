@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.significance import holm, paired
 from analysis.table import NOTHING, comma_separated, latex, markdown
 from analysis.tables.pairwise import pairwise
+from results.errors import Skip
 
 
 @pytest.fixture

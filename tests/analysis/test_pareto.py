@@ -6,9 +6,9 @@ from matplotlib.colors import to_rgba
 from analysis.figures.pareto import pareto
 from analysis.frontier import on_frontier
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.style import drawn
 from analysis.timed import conditions
+from results.errors import Skip
 
 LATENCY = ["trial", "network", "backend", "device", "batch", "threads", "median_ms"]
 

@@ -18,8 +18,6 @@ from analysis.figures.performance_profile import performance_profile
 from analysis.figures.training_cost import training_cost
 from analysis.identity import DENSE_RECIPE, IDENTITY, OLD_RULES, RECIPE
 from analysis.load import load
-from analysis.registry import Skip
-from analysis.schema import TRIALS
 from analysis.series import dense_series, pruned_series
 from analysis.style import drawn
 from analysis.table import NOTHING, TIMES
@@ -31,6 +29,8 @@ from analysis.tables.lam_auto import lam_auto
 from analysis.tables.ranks import ranks
 from analysis.tables.results import results as results_table
 from analysis.tuning import chosen
+from results.columns import Trial, kind, names
+from results.errors import Skip
 
 KEEPS = (0.5, 0.25)
 
@@ -82,7 +82,7 @@ def tuned(make, keeps=KEEPS, seeds=(0,)):
 
 def test_the_columns_of_the_recipe_are_read(results, make):
     trials = results([make.second(lr=1e-5, finetune_lr="", k_reached=1, groups_above=0, train_macs=1.5e12)]).trials
-    assert set(RECIPE) <= set(TRIALS)
+    assert set(RECIPE) <= set(names(Trial))
     row = trials.iloc[0]
     assert (row["lr"], row["optimizer"], row["k_reached"], row["train_macs"]) == (1e-5, "sgd", 1, 1.5e12)
     assert math.isnan(row["finetune_lr"])
@@ -118,7 +118,7 @@ def test_a_recipe_that_is_shared_is_not_said(setting, make):
 def test_every_column_of_the_recipe_is_in_every_identity(results, make):
     assert set(RECIPE) <= set(IDENTITY)
     for column in RECIPE:
-        other = "other" if TRIALS[column].expected == "text" else 0.5 if column == "label_smoothing" else 7
+        other = "other" if kind(Trial, column).words == "text" else 0.5 if column == "label_smoothing" else 7
         rows = [make.second(m, k, trial=f"{m}{k}") for m in ("wgsef", "gmp") for k in KEEPS]
         rows += [row | {"trial": f"{row['trial']} again", column: other} for row in rows]
         (contest,) = contests(results(rows))
@@ -149,7 +149,7 @@ def test_the_best_configuration_is_chosen_for_each_keep_split_and_all(setting, m
     found = chosen(setting(tuned(make)))
     gmp = found.pruned[found.pruned["method"] == "gmp"]
     assert list(gmp["test_top1"]) == [0.9, 0.9]
-    assert found.choice == "Configurations tried, best on validation per keep: gmp 2, wgsef 1"
+    assert found.choice == "Configurations tried, best on validation per keep (of equals the milder): gmp 2, wgsef 1"
     (one, other) = pruned_series(found)
     assert (one.label, other.label) == ("gmp", "wgsef")
     assert set(one.rows["epochs"]) == {11}
@@ -166,7 +166,7 @@ def test_only_what_had_as_many_epochs_competes(setting, make):
     found = chosen(setting([*rows, make.second(split=(4, 4, 3), val_top1=0.8)]))
     assert sorted(found.pruned["epochs"]) == [11, 23]
     assert [one.label for one in pruned_series(found)] == ["wgsef (11 epochs)", "wgsef (23 epochs)"]
-    assert found.choice.endswith("per keep: wgsef 1 to 2")
+    assert found.choice.endswith("per keep (of equals the milder): wgsef 1 to 2")
 
 
 def test_without_validation_nothing_is_chosen(setting, make):
@@ -183,7 +183,7 @@ def test_old_rows_stay_as_they_are(setting, make):
     assert [row[1] for row in texts(results_table(found))] == ["wgsef (lam=0.1)", "wgsef (lam=1)"]
 
 
-SAID = "Configurations tried, best on validation per keep: gmp 2, wgsef 1"
+SAID = "Configurations tried, best on validation per keep (of equals the milder): gmp 2, wgsef 1"
 
 
 def test_the_table_of_results_says_what_was_chosen(setting, make):

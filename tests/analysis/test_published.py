@@ -10,15 +10,15 @@ from analysis.load import load
 from analysis.published import (
     CAUTION,
     COMES_WITH_KLEVEL,
-    KINDS,
     comparable,
     published,
     published_looks,
     source_notes,
     sources,
 )
-from analysis.schema import InputError
 from analysis.style import KNOWN, PAPER, drawn
+from results.columns import Published, names
+from results.errors import InputError
 
 HEADER = ",".join(["method", "architecture", "dataset", "dense_top1", "top1", "mac_speedup", "compression"])
 HEADER += ",group_sparsity,source,selection,note"
@@ -63,7 +63,7 @@ def hollow(axes):
 
 def test_the_rows_are_those_of_the_setting(setting):
     rows = published(setting())
-    assert list(rows.columns) == list(KINDS)
+    assert list(rows.columns) == names(Published)
     assert list(rows["method"]) == ["l1_filter (pruned-A)", "l1_filter (pruned-B)", "fpgm", "hrank", "silent"]
     assert list(comparable(setting(), "mac_speedup")["top1"]) == [0.95, 0.94, 0.92]
     assert list(comparable(setting(), "compression")["method"]) == ["l1_filter (pruned-A)", "hrank"]
@@ -85,7 +85,7 @@ def test_without_a_file_beside_the_one_of_klevel_counts(folder, make):
     assert len(published(found)) == 14
     (found,) = load(folder([make.trial()])).settings()
     assert published(found).empty
-    assert list(published(found).columns) == list(KINDS)
+    assert list(published(found).columns) == names(Published)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 
 from analysis.figures.regulariser_overhead import regulariser_overhead
 from analysis.load import load
-from analysis.registry import Skip
 from analysis.style import KNOWN, LOOKS, drawn
+from results.errors import Skip
 
 EPOCHS = ["trial", "phase", "epoch", "seconds"]
 

@@ -2,8 +2,6 @@ import pytest
 
 from analysis.klevel import k_level
 from analysis.load import load
-from analysis.registry import Skip
-from analysis.schema import REQUIRED
 from analysis.statistics import Estimate
 from analysis.table import (
     NOTHING,
@@ -22,6 +20,8 @@ from analysis.table import (
 from analysis.tables.accuracy import accuracy
 from analysis.tables.k_level import k_level as k_level_table
 from analysis.tables.results import results
+from results.errors import Skip
+from results.reading import REQUIRED
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_k_level_by_layer_and_by_network(folder, make, left, target, share):
 
 
 def test_columns_that_are_absent_become_dashes(folder, make):
-    (setting,) = load(folder(make.suite(), columns=REQUIRED)).settings()
+    (setting,) = load(folder(make.suite(), columns=REQUIRED["trials"])).settings()
     assert texts(results(setting))[1][4:] == [NOTHING] * 3
 
 

@@ -7,8 +7,8 @@ from analysis.figures.training_cost import training_cost
 from analysis.identity import OLD_RULES
 from analysis.load import load
 from analysis.plotting import save
-from analysis.registry import Skip
 from analysis.style import KNOWN, LOOKS, drawn
+from results.errors import Skip
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from methods.groups import Budget, NothingToDivide
+from results.errors import Untraceable
 from runners import measurement
 from runners.architectures import ARCHITECTURES
 from runners.compaction import Realised, channels_last, deploy, difference, realise
-from runners.errors import Untraceable
 from runners.executors import prepare
 from runners.groupings import GROUPINGS, scope_of
 

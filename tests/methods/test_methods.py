@@ -167,3 +167,12 @@ def test_wgsef_dc_leaves_the_survivors_as_they_are():
     groups = groups_with([4.0, 3.0, 2.0, 1.0])
     make("wgsef_dc", groups).after_step(0.1, 1.0)
     assert groups.norms()[0].tolist() == [4.0, 3.0, 0.0, 0.0]
+
+
+def test_after_the_hard_choice_there_is_no_strength_to_tell():
+    method = make("wgsef_dc", groups_with([4.0, 3.0, 2.0, 1.0]))
+    method.after_step(0.1, 0.5)
+    assert method.diagnostics()["lam"] > 0
+    method.after_step(0.1, 0.7)
+    assert set(method.diagnostics()) == {"regulariser"}
+    assert method.groups.nonzero() == [2]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from runners.errors import InputError
+from results.errors import InputError
 
 NOISE = 20  # of the values that a picture's number is hidden in
 

@@ -8,9 +8,9 @@ import torch
 import torch_pruning
 from torch import nn
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES, resolution
 from runners.architectures.vit import Attention, VisionTransformer
-from runners.errors import InputError
 from runners.measurement import count_macs, count_parameters
 
 SHAPES = [(1, 28, 10), (1, 32, 10), (3, 32, 100), (3, 32, 2)]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from results.errors import Untraceable
 from runners.architectures import ARCHITECTURES
 from runners.branches import branches, without
-from runners.errors import Untraceable
 from tests.runners.networks import RESIDUAL
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from results.errors import InputError
 from runners.datasets import DATASETS, cifar
-from runners.errors import InputError
 from runners.vision import torchvision
 
 NAMES = pytest.mark.parametrize("name", ["cifar10", "cifar100"])

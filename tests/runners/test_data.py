@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from results.errors import InputError
 from runners import data
 from runners.datasets import DATASETS, Images
-from runners.errors import InputError
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from results.errors import InputError
 from runners import data
 from runners.data import Split
 from runners.datasets import DATASETS, Images, mnist
-from runners.errors import InputError
 
 USERS = os.environ.get("KLEVEL_DATA")  # read before the tests' own takes its place
 

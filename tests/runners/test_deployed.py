@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from results.errors import InputError
 from runners.deployed import load, read_plan
-from runners.errors import InputError
 from runners.export import Pair, plan_with_origins, write
 
 ROOT = Path(__file__).parents[2]

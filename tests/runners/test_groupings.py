@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from methods.groups import Family, NothingToDivide
+from results.errors import Untraceable
 from runners.architectures import ARCHITECTURES
-from runners.errors import Untraceable
 from runners.groupings import GROUPINGS, coupled, rows, scope_of
 from runners.wiring import layers
 from tests.runners.networks import RESIDUAL

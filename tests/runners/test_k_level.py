@@ -1,7 +1,5 @@
 """The k-level, seen in whole trials: what a method that promises it has left before any projection."""
 
-import json
-
 import pytest
 
 from runners.executors import Setting, perform
@@ -29,8 +27,8 @@ def test_a_schedule_reaches_its_k_without_tuning(tmp_path, make_spec, method, gr
     assert outcomes[0] is None
     assert outcomes[1] is None or outcomes[1].startswith("collapsed"), "so few steps teach a network little"
     row = Store(tmp_path, "t").row(spec)
-    left = json.loads(row.groups_at_convergence)
-    assert (left if row.scope == "layer" else [sum(left)]) == json.loads(row.groups_target)
+    left = list(row.groups_at_convergence)
+    assert (left if row.scope == "layer" else [sum(left)]) == list(row.groups_target)
     assert row.groups_kept == row.groups_at_convergence
     assert row.projection_drop == 0
     assert (row.k_reached, row.groups_above) == (1, 0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from results.errors import InputError
 from runners.datasets import DATASETS, mnist
-from runners.errors import InputError
 
 MNISTS = pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from results.errors import InputError
 from runners import plan
 from runners.architectures import ARCHITECTURES
-from runners.errors import InputError
 from runners.plan import Kind, carry_out, compare
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
-from runners.errors import InputError
 from runners.groupings import GROUPINGS
 from runners.registry import OWN, Registry
 

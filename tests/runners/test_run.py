@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from results.columns import VARYING
 from runners import executors, run, trial
 from runners.__main__ import main
 from runners.executors import Setting
-from runners.row import VARYING
 from runners.store import Store
 
 ROOT = Path(run.__file__).parents[1]

@@ -5,14 +5,18 @@ import json
 import pandas as pd
 import pytest
 
-from runners.errors import InputError
+from results.columns import Epoch as EpochRow
+from results.columns import Latency as LatencyRow
+from results.columns import Trial, names
+from results.errors import InputError
 from runners.measurement import Latency
-from runners.row import COLUMNS, Row
+from runners.row import row_of
 from runners.run import missing
-from runners.store import EPOCH_COLUMNS, LATENCY_COLUMNS, ORDER, Store, write
+from runners.store import ORDER, Store, write
 from runners.training import Epoch
 from runners.trial import build
 
+COLUMNS, EPOCH_COLUMNS, LATENCY_COLUMNS = names(Trial), names(EpochRow), names(LatencyRow)
 EPOCH = Epoch("finetune", 1, 0.5, 0.75, [3, 8], None, 0.05, 1.5)
 LATENCY = Latency("dense", "torch", "cpu", 64, 1, 2.5, 0.1, 15)
 
@@ -27,7 +31,7 @@ def put(store):
     """Put a finished trial into the store."""
 
     def of(spec, status="done", **cells):
-        row = Row.of(spec, "t", status, None if status == "done" else "because")
+        row = row_of(spec, "t", status, None if status == "done" else "because")
         for name, value in cells.items():
             setattr(row, name, value)
         store.begin(spec)

@@ -5,9 +5,9 @@ import copy
 import pytest
 import yaml
 
+from results.errors import InputError
 from runners import suite
 from runners.__main__ import main
-from runners.errors import InputError
 
 METHODS = ["dense", "random", {"name": "wgsef", "lam": 1.0}]
 BASE = {

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from results.errors import InputError
 from runners.architectures import ARCHITECTURES, resolution
 from runners.architectures.torchvision_models import PREFIX
-from runners.errors import InputError
 from runners.measurement import count_macs, count_parameters
 from runners.vision import torchvision
 

@@ -1,17 +1,16 @@
 """One trial from spec to row, for every method and grouping there is; and what happens where one fails."""
 
 import json
-from dataclasses import asdict, replace
 
 import pytest
 import torch
 import yaml
 
 from methods import REGISTRY
+from results.columns import VARYING, Trial, names
 from runners import compaction, executors, trial
 from runners.executors import Setting, perform
 from runners.groupings import GROUPINGS
-from runners.row import COLUMNS, VARYING
 from runners.run import run
 from runners.spec import TrialSpec
 from runners.store import Store
@@ -53,10 +52,8 @@ def finished(setting, make_spec):
 
 
 def test_the_columns_are_those_of_the_design():
-    expected = DESIGN.split()
-    assert COLUMNS[: len(expected)] == expected
-    assert len(set(COLUMNS)) == len(COLUMNS)
-    assert set(VARYING) < set(COLUMNS)
+    assert set(DESIGN.split()) <= set(names(Trial))
+    assert set(VARYING) < set(names(Trial))
 
 
 @pytest.mark.parametrize(("method", "grouping"), PAIRS)
@@ -65,10 +62,10 @@ def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
     if reason := REGISTRY[method].skip(spec):
         pytest.skip(reason)
     row, folder = finished(spec)
-    assert list(asdict(row)) == COLUMNS
+    assert list(row.cells()) == names(Trial)
     unsaid = {"reason", "commit", "finetune_lr", "augmentation", "dense_weights"}  # by so plain a recipe
     unsaid |= set() if REGISTRY[method].trains else {"k_reached", "groups_above"}
-    assert {c for c, v in asdict(row).items() if v is None} - {"commit"} == unsaid - {"commit"}
+    assert {c for c, v in row.cells().items() if v is None} - {"commit"} == unsaid - {"commit"}
     assert (row.status, row.reason, row.trial, row.suite) == ("done", None, spec.id, "t")
     assert all(0 <= getattr(row, c) <= 1 for c in FRACTIONS)
     assert row.test_top1 <= row.test_top5
@@ -82,7 +79,7 @@ def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
 
 def check_groups(row, keep):
     sizes, target, found, kept = (
-        json.loads(v) for v in (row.groups, row.groups_target, row.groups_at_convergence, row.groups_kept)
+        list(v) for v in (row.groups, row.groups_target, row.groups_at_convergence, row.groups_kept)
     )
     if row.method == "group_lasso":  # knows no k and may leave fewer, which then is what the row says it kept
         assert all(n <= k for n, k in zip([sum(kept)] if row.scope == "network" else kept, target, strict=True))
@@ -117,14 +114,14 @@ def check_files(spec, row, folder):
     assert "done: test" in (folder / "log.txt").read_text()
     compact = torch.load(folder / "compact.pt", weights_only=True)
     assert compact["realisation"] == row.realisation
-    chosen, kept = [len(indices) for indices in compact["kept"].values()], json.loads(row.groups_kept)
+    chosen, kept = [len(indices) for indices in compact["kept"].values()], list(row.groups_kept)
     assert chosen == kept or (row.method == "group_lasso" and all(n >= k for n, k in zip(chosen, kept, strict=True)))
     stored = [v for n, v in compact["state"].items() if v.is_floating_point() and "running" not in n]
     assert sum(v.numel() for v in stored) == row.params
     epochs = json.loads((folder / "epochs.json").read_text())
     phases = {p: sum(e["phase"] == p for e in epochs) for p in ("dense", "sparsify", "finetune")}
     assert list(phases.values()) == [row.dense_epochs, row.sparsify_epochs, row.finetune_epochs]
-    assert all(len(e["nonzero_groups"]) == len(json.loads(row.groups)) for e in epochs)
+    assert all(len(e["nonzero_groups"]) == len(row.groups) for e in epochs)
     assert len(json.loads((folder / "latency.json").read_text())) == 4
 
 
@@ -146,7 +143,7 @@ def test_zeros_are_still_there_after_fine_tuning(finished, make_spec):
     row, folder = finished(make_spec(grouping="element", keep=0.2))
     state = torch.load(folder / "compact.pt", weights_only=True)["state"]
     weights = [v for n, v in state.items() if n.endswith("weight")][:-1]
-    assert [int((w != 0).sum()) for w in weights] == json.loads(row.groups_kept)
+    assert [int((w != 0).sum()) for w in weights] == list(row.groups_kept)
 
 
 @pytest.mark.parametrize("grouping", ["element", "kernel", "block", "n_of_m"])
@@ -168,14 +165,14 @@ def test_sparse_layers_where_they_are_faster(setting, finished, make_spec, monke
 @pytest.mark.parametrize("method", [m for m, cls in REGISTRY.items() if cls.prunes])
 def test_scope_network_keeps_exactly_k_in_all(method, finished, make_spec):
     row, _ = finished(make_spec(method, scope="network", keep=0.3))
-    sizes, target, kept = (json.loads(v) for v in (row.groups, row.groups_target, row.groups_kept))
+    sizes, target, kept = (list(v) for v in (row.groups, row.groups_target, row.groups_kept))
     assert target == [round(0.3 * sum(sizes))] == [sum(kept)]
     assert min(kept) >= 1
 
 
 @pytest.mark.parametrize("method", REGISTRY)
 def test_the_same_trial_gives_the_same_row(method, finished, make_spec):
-    rows = [asdict(finished(make_spec(method, keep=0.4))[0]) for _ in range(2)]
+    rows = [finished(make_spec(method, keep=0.4))[0].cells() for _ in range(2)]
     first, second = ({c: v for c, v in row.items() if c not in VARYING} for row in rows)
     assert first == second
 
@@ -203,7 +200,7 @@ def test_measuring_again_changes_what_is_measured_alone(setting, finished, make_
         store = Store(setting.results, setting.suite)
         again = trial.measure_again(spec, trial.Bench(store, torch.device("cpu")))
         varying = {c: getattr(row, c) for c in ("speedup_b1", "speedup_b64")}
-        assert replace(again, **varying) == row
+        assert again.model_copy(update=varying) == row
         assert store.row(spec) == again
         assert (folder / "compact.pt").read_bytes() == weights
 

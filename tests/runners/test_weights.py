@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from results.errors import InputError
 from runners import data, run, trial
 from runners.architectures import ARCHITECTURES
-from runners.errors import InputError
 from runners.executors import Setting
 from runners.store import Store
 from runners.training import evaluate

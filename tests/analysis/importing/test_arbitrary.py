@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.importing import bring_in
 from analysis.load import load
-from analysis.schema import InputError
+from results.errors import InputError
 
 RUN = [
     "mode: prune", "model: a", "dataset: b", "method: c", "total_epochs: 1", "speed_up: 2", "global_pruning: True",

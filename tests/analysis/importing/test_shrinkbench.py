@@ -4,7 +4,7 @@ import pytest
 
 from analysis.importing import bring_in
 from analysis.load import load
-from analysis.schema import InputError
+from results.errors import InputError
 
 TOOL = "shrinkbench"
 ONE = {"size_nz": 199500, "compression_ratio": 1.002, "flops_nz": 39900000, "val_acc1": 0.91, "val_acc5": 0.99}

@@ -4,7 +4,7 @@ import pytest
 
 from analysis.importing import bring_in
 from analysis.load import load
-from analysis.schema import InputError
+from results.errors import InputError
 
 TOOL = "torch-pruning"
 

@@ -6,8 +6,8 @@ import pytest
 
 from analysis import report
 from analysis.load import load
-from analysis.schema import REQUIRED
 from analysis.table import NOTHING
+from results.reading import REQUIRED
 
 
 def entries(page):
@@ -51,7 +51,7 @@ def test_trials_show_accuracy_in_percent_and_hyperparameters_in_words(show, make
 
 
 def test_columns_that_are_missing_are_left_out(show, make):
-    needed = list(REQUIRED)
+    needed = list(REQUIRED["trials"])
     page = show(make.suite(), columns=needed)
     assert [e["text"] for e in page.all("th", scope="col")][-2:] == ["status", "trial"]
     assert page.all("h1")[0]["text"] == "results", "the folder, where no suite is named"

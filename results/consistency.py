@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.schema import REQUIRED, InputError
+from results.errors import InputError
 
 TOLERANCE = 0.01  # relative: numbers that were rounded still agree
 RATIOS = {"compression": ("dense_params", "params"), "mac_speedup": ("dense_macs", "macs")}
 
 
-def check_rows(trials: pd.DataFrame, path: Path) -> None:
+def check_rows(trials: pd.DataFrame, path: Path, required: Sequence[str]) -> None:
     """Raise InputError where a row says too little to be placed, stands twice, or contradicts itself."""
-    for column in REQUIRED:
+    for column in required:
         rows = trials[trials["status"] == "done"] if column == "test_top1" else trials
         empty = rows.index[rows[column].isna()]
         if len(empty):

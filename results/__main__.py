@@ -1,0 +1,5 @@
+"""Print docs/columns.md."""
+
+from results.columns import markdown
+
+print(markdown(), end="")

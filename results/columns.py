@@ -1,0 +1,300 @@
+"""The columns of trials.csv, epochs.csv and latency.csv: one pydantic model each, printed as docs/columns.md.
+
+A column has a kind (`Fraction`, `Counts`, ...), which says what a cell may hold, and one plain line. What a trial IS
+(`Identity`, filled from the spec alone, so that a failed row has it too) stands apart from what was found (`Outcome`).
+New columns go to the end of their class. None is an empty cell.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+
+from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+PROTOCOL = 2  # the newest rules; 0: those of another tool, whose logs were imported
+MANY = 10**15  # more groups than any network has, and few enough to divide by
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the cells of a column may hold. words: it, as errors and docs say it. numeric: a column of float64."""
+
+    words: str
+    numeric: bool = True
+
+
+def _finite(value: float) -> float:
+    if math.isinf(value):
+        raise ValueError("infinite")
+    return value
+
+
+def _whole(value: float) -> int:
+    if value != int(_finite(value)):
+        raise ValueError("not whole")
+    return int(value)
+
+
+def _from_json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _exactly_whole(values: Any) -> Any:
+    """Refuse 3.0 and true where a count is meant."""
+    if not isinstance(values, list | tuple) or any(type(n) is not int for n in values):
+        raise ValueError("not a list of whole numbers")
+    return tuple(values)
+
+
+_Finite = Annotated[float, AfterValidator(_finite)]
+Text = Annotated[str, Kind("text", numeric=False)]
+Number = Annotated[_Finite, Kind("a finite number")]
+Ratio = Annotated[_Finite, Ge(0), Kind("a number of at least 0")]
+Amount = Annotated[int | float, AfterValidator(_finite), Ge(0), Kind("a number of at least 0")]
+Whole = Annotated[int, BeforeValidator(lambda value: _whole(float(value))), Kind("a whole number")]
+Fraction = Annotated[float, Ge(0), Le(1), Kind("a fraction in [0, 1]")]
+Keep = Annotated[float, Gt(0), Le(1), Kind("a fraction in (0, 1]")]
+Loss = Annotated[float, Kind("a number")]
+Flag = Annotated[int, BeforeValidator(lambda value: _whole(float(value))), Ge(0), Le(1), Kind("0 or 1")]
+Counts = Annotated[
+    tuple[Annotated[int, Ge(0), Le(MANY)], ...],
+    BeforeValidator(_exactly_whole),
+    BeforeValidator(_from_json),
+    Kind("a JSON list of whole numbers, one per family", numeric=False),
+]
+Mapping = Annotated[dict[str, Any], BeforeValidator(_from_json), Kind("a JSON object", numeric=False)]
+Status = Annotated[Literal["done", "failed", "skipped"], Kind("done, failed or skipped", numeric=False)]
+Protocol = Annotated[
+    Annotated[int, BeforeValidator(lambda value: _whole(float(value)))],
+    Ge(0),
+    Le(PROTOCOL),
+    Kind(f"at most {PROTOCOL}, the newest that this analysis knows"),
+]
+
+
+def column(line: str) -> Any:
+    """Return a column that may be empty, with the line that docs/columns.md says of it."""
+    return Field(default=None, description=line)
+
+
+def needed(line: str) -> Any:
+    """Return a column that every row fills."""
+    return Field(description=line)
+
+
+class Columns(BaseModel):
+    """Rows of one CSV."""
+
+    model_config = ConfigDict(validate_assignment=True, extra="forbid")
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row as a CSV holds it: lists and objects as JSON text, None where a cell is empty."""
+        return {name: _cell(value) for name, value in self}
+
+
+class Identity(Columns):
+    """What a trial is. Filled from its spec alone."""
+
+    protocol: Protocol = needed("Version of the rules of the comparison, see docs/protocol.md; 0: another tool's.")
+    suite: Text | None = column("Name of the suite that ran it.")
+    trial: Text = needed("Hash of the spec of the trial: its name everywhere.")
+    method: Text = needed("Name of the method.")
+    hyperparameters: Mapping | None = column("Configuration of the method, what it sets of its own on training too.")
+    architecture: Text = needed("Name of the architecture.")
+    dataset: Text = needed("Name of the dataset.")
+    grouping: Text = needed("What a group is, see docs/groupings.md.")
+    scope: Text | None = column("`layer`: k groups of each family; `network`: k of all together.")
+    keep: Keep = needed("Fraction of the groups that survives.")
+    seed: Whole = needed("Seed of initial weights, data order and choices.")
+    dense_epochs: Whole | None = column("Epochs of the shared dense network.")
+    sparsify_epochs: Whole | None = column("Epochs under the method.")
+    finetune_epochs: Whole | None = column("Epochs of the survivors.")
+    start: Text | None = column("What sparsify starts from: `dense` or `scratch`.")
+    train_images: Whole | None = column(
+        "Images trained on, as the recipe limits them; empty: the whole training split."
+    )
+    optimizer: Text | None = column("Optimiser: `sgd`, `adam` or `adamw`.")
+    lr: Ratio | None = column("Highest learning rate.")
+    finetune_lr: Ratio | None = column("Highest learning rate of fine-tuning; empty: the same.")
+    momentum: Ratio | None = column("Momentum of SGD.")
+    weight_decay: Ratio | None = column("Weight decay.")
+    batch_size: Whole | None = column("Images of a training step.")
+    schedule: Text | None = column("Schedule of the learning rate.")
+    schedule_over: Text | None = column("Whether each `phase` has a schedule of its own, or the `trial` has one.")
+    warmup: Ratio | None = column("Epochs of linear warm-up.")
+    label_smoothing: Fraction | None = column("Label smoothing.")
+    augmentation: Text | None = column("Augmentations of the training images, joined by +.")
+    normalisation: Text | None = column("Where mean and deviation of the images come from.")
+    dense_weights: Text | None = column("Name of the file that the dense network came from; empty: trained here.")
+    round_to: Whole | None = column("Kept channels of a layer are a multiple of this.")
+    precision: Text | None = column("Number format of training.")
+    measure: Text | None = column("What a group is measured by: `raw`, `gamma` or `folded`, see docs/groupings.md.")
+    equal: Text | None = column("What a start from scratch has in common with the others: `epochs` or training `macs`.")
+
+
+class Outcome(Columns):
+    """What was found of a trial."""
+
+    status: Status = needed("`done`, `failed` or `skipped`.")
+    reason: Text | None = column("Why it is not done.")
+    dense_val_top1: Fraction | None = column("Validation accuracy of the dense network.")
+    dense_test_top1: Fraction | None = column("Test accuracy of the dense network.")
+    val_top1: Fraction | None = column("Validation accuracy at the end.")
+    test_top1: Fraction | None = column("Test accuracy at the end.")
+    test_top5: Fraction | None = column("Test accuracy where any of five guesses counts.")
+    projection_drop: Number | None = column("Validation accuracy before less after the projection.")
+    groups: Counts | None = column("Groups of each family.")
+    groups_target: Counts | None = column("k of each family; one number where the scope is network.")
+    groups_at_convergence: Counts | None = column("Non-zero groups of each family before the projection.")
+    groups_kept: Counts | None = column("Non-zero groups of each family after it.")
+    group_sparsity: Fraction | None = column("Share of groups that are gone.")
+    dense_params: Amount | None = column("Parameters of the dense network.")
+    params: Amount | None = column("Parameters of the compact network.")
+    compression: Ratio | None = column("dense_params / params.")
+    dense_macs: Amount | None = column("Multiply-adds of one image through the dense network.")
+    macs: Amount | None = column("Multiply-adds of one image through the compact network.")
+    mac_speedup: Ratio | None = column("dense_macs / macs.")
+    compact_error: Ratio | None = column("Largest difference of an output between masked and compact network.")
+    speedup_b1: Ratio | None = column("Dense time / compact time at batch 1, measured.")
+    speedup_b64: Ratio | None = column("Dense time / compact time at batch 64, measured.")
+    dense_file_mb: Ratio | None = column("Size of the dense state dict in MB (1e6 bytes).")
+    file_mb: Ratio | None = column("Size of the compact state dict in MB.")
+    dense_peak_mb: Ratio | None = column("Peak memory of a forward pass of the dense network in MB.")
+    peak_mb: Ratio | None = column("Peak memory of a forward pass of the compact network in MB.")
+    train_seconds: Ratio | None = column("Seconds of all epochs, those of the shared dense network too.")
+    device: Text | None = column("Device that the times were taken on.")
+    threads: Whole | None = column("CPU threads of the trial.")
+    torch: Text | None = column("Version of torch.")
+    commit: Text | None = column("Commit of klevel.")
+    realisation: Text | None = column("How the zeros were used: `compact`, `masked`, or a sparse format.")
+    classes: Whole | None = column("Classes of the dataset.")
+    k_reached: Flag | None = column("1 where training alone left exactly k groups; empty where nothing trains.")
+    groups_above: Whole | None = column("Groups that training left above k, in all families.")
+    trained_epochs: Amount | None = column("Epochs trained, all phases.")
+    train_macs: Amount | None = column("Multiply-adds of all training steps, three forward passes each.")
+    images: Whole | None = column("Images that were trained on.")
+
+
+class Trial(Outcome, Identity):
+    """One row of trials.csv: a trial, whatever became of it."""
+
+
+class Epoch(Columns):
+    """One row of epochs.csv: an epoch of a trial. The epochs of the shared dense network stand in each trial."""
+
+    trial: Text = needed("The trial.")
+    phase: Text | None = column("`dense`, `sparsify` or `finetune`.")
+    epoch: Whole | None = column("Number of the epoch in its phase, from 1.")
+    train_loss: Loss | None = column("Mean training loss of the epoch, without the regulariser.")
+    val_top1: Fraction | None = column("Validation accuracy after the epoch.")
+    nonzero_groups: Counts | None = column("Non-zero groups of each family after the epoch.")
+    lam: Ratio | None = column("Strength of the regulariser after the epoch.")
+    lr: Ratio | None = column("Learning rate of the last step.")
+    seconds: Ratio | None = column("Seconds of training, evaluation apart.")
+    regulariser: Ratio | None = column("Value of the regulariser after the epoch.")
+
+
+class Latency(Columns):
+    """One row of latency.csv: the time of one network at one batch size. Dense and compact are timed in turn."""
+
+    trial: Text = needed("The trial.")
+    network: Text | None = column("`dense` or `compact`.")
+    backend: Text | None = column("What computed: `torch`.")
+    device: Text | None = column("The device.")
+    batch: Whole | None = column("Images of one pass.")
+    threads: Whole | None = column("CPU threads.")
+    median_ms: Ratio | None = column("Median time of a pass in ms.")
+    iqr_ms: Ratio | None = column("Interquartile range of the times in ms.")
+    repeats: Whole | None = column("Passes timed.")
+
+
+class Published(Columns):
+    """One row of published.csv: a number from the literature."""
+
+    method: Text = needed("Name of the method, as it would be here.")
+    architecture: Text = needed("Name of the architecture.")
+    dataset: Text = needed("Name of the dataset.")
+    dense_top1: Fraction | None = column("Test accuracy of the dense network.")
+    top1: Fraction | None = column("Test accuracy of the pruned network.")
+    mac_speedup: Ratio | None = column("Dense multiply-adds / compact multiply-adds.")
+    compression: Ratio | None = column("Dense parameters / compact parameters.")
+    group_sparsity: Fraction | None = column("Share of groups that are gone.")
+    source: Text | None = column("Where it was published.")
+    selection: Text | None = column("Which epoch was taken; empty where nobody says.")
+    note: Text | None = column("What else a reader has to know.")
+
+
+FILES: dict[str, type[Columns]] = {"trials": Trial, "epochs": Epoch, "latency": Latency}
+# what may differ between two runs of one trial on one machine
+VARYING = ("speedup_b1", "speedup_b64", "train_seconds", "commit")
+
+
+def names(model: type[Columns]) -> list[str]:
+    """Return the names of the columns, in order."""
+    return list(model.model_fields)
+
+
+def kind(model: type[Columns], name: str) -> Kind:
+    """Return what the cells of a column may hold."""
+    found = [m for m in _metadata(model, name) if isinstance(m, Kind)]
+    return found[0]
+
+
+@cache
+def reader(model: type[Columns], name: str) -> TypeAdapter[Any]:
+    """Return what validates one cell that is not empty. Raises pydantic's ValidationError, a ValueError."""
+    return TypeAdapter(_filled(model, name))
+
+
+def _filled(model: type[Columns], name: str) -> Any:
+    """Return the type of a cell, less None."""
+    field = model.model_fields[name]
+    if field.is_required():
+        return Annotated[field.annotation, *field.metadata]
+    return next(part for part in get_args(field.annotation) if part is not type(None))
+
+
+def _metadata(model: type[Columns], name: str) -> Iterable[Any]:
+    return getattr(_filled(model, name), "__metadata__", ())
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return json.dumps(list(value))
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+
+
+def markdown() -> str:
+    """Return docs/columns.md."""
+    parts = [
+        "# Columns of the results\n",
+        "Printed from `results/columns.py` by `python -m results`; a test holds the two together. "
+        "Accuracies are fractions in [0, 1]; an empty cell "
+        "is a value that is not known. Readers go by name: the order may change, and old files lack newer columns.\n",
+    ]
+    for title, model in _sections():
+        parts.append(f"## {title}\n")
+        parts.append(f"{(model.__doc__ or '').strip()}\n")
+        parts.append("| column | a cell is | |\n|---|---|---|")
+        rows = names(model)
+        parts.append(
+            "\n".join(f"| `{n}` | {kind(model, n).words} | {model.model_fields[n].description} |" for n in rows)
+        )
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _sections() -> list[tuple[str, type[Columns]]]:
+    return [
+        ("trials.csv: what a trial is", Identity),
+        ("trials.csv: what was found", Outcome),
+        ("epochs.csv", Epoch),
+        ("latency.csv", Latency),
+        ("published.csv", Published),
+    ]

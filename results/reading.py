@@ -1,0 +1,139 @@
+"""Reading the CSVs of results folders as validated frames.
+
+Forgiving where it can be: columns that are not known are ignored, those of later versions may be missing, an empty cell
+is a missing value. What cannot be is an InputError that names file, row and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from results.columns import FILES, Columns, Trial, kind, names, reader
+from results.consistency import check_rows
+from results.errors import InputError
+
+_TRIALS = ("protocol", "trial", "status", "method", "architecture", "dataset", "grouping", "keep", "seed", "test_top1")
+REQUIRED = {"trials": _TRIALS, "epochs": ("trial",), "latency": ("trial",)}
+# what was trained on beside one another, where a failed row of an old file does not say how many images it had
+ALIKE = ["suite", "architecture", "dataset"]
+
+
+def read(folder: Path, name: str = "trials") -> pd.DataFrame:
+    """Return trials, epochs or latency of a results folder; epochs and latency may be absent, and are empty then.
+
+    Raises InputError where the folder or its trials.csv is not there, or a file cannot be used.
+    """
+    path = folder / f"{name}.csv"
+    if name != "trials":
+        model = FILES[name]
+        return read_csv(path, model, REQUIRED[name]) if path.exists() else pd.DataFrame()
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give the one that holds trials.csv, such as results/quick")
+    if not path.is_file():
+        raise InputError(f"{folder} holds no trials.csv; give the folder of one suite, such as results/quick")
+    trials = read_csv(path, Trial, REQUIRED["trials"])
+    if trials.empty:
+        raise InputError(f"{path} holds no trials; run the suite first")
+    check_rows(trials, path, REQUIRED["trials"])
+    return trials
+
+
+def with_images(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials with train_images as the number of images, also where a recipe asks for all of them.
+
+    A trial that failed before it had its data does not know the number; those beside it do. Otherwise it would be
+    another problem than theirs, and a method that fails would gain by leaving theirs.
+    """
+    if "train_images" not in trials:
+        return trials
+    told = trials["train_images"]
+    full = told  # what all images of a training split are, where that is known
+    if "images" in trials:
+        limited = told.notna() & trials["images"].notna()
+        told = told.fillna(trials["images"])
+        full = told.mask(limited)
+    lost = trials["status"] != "done"
+    for columns in ([column for column in ALIKE if column in trials], ["dataset"]):
+        per = full.groupby([trials[c] for c in columns], dropna=False)
+        beside = per.transform("max").where(per.transform("nunique") == 1)
+        told = told.where(told.notna() | ~lost, beside)
+    return trials.assign(train_images=told)
+
+
+def read_csv(path: Path, model: type[Columns], required: Sequence[str], only: Iterable[str] = ()) -> pd.DataFrame:
+    """Read those columns of a model (or `only` these of them) that a CSV has; others are ignored. Raises InputError."""
+    raw = read_text(path, required)
+    wanted = list(only) or names(model)
+    return pd.DataFrame({name: parse(raw[name], model, str(path)) for name in wanted if name in raw})
+
+
+def read_text(path: Path, required: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV as text, whole rows only. Raises InputError where it cannot be read or lacks a column."""
+    try:
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path} is empty; expected a header with the columns {', '.join(required)}") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as CSV in UTF-8: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened: {error.strerror}") from None
+    absent = [name for name in required if name not in raw.columns]
+    if absent:
+        raise InputError(f"{path} lacks the column{'s'[: len(absent) > 1]} {', '.join(absent)}")
+    _check_widths(path)
+    return raw
+
+
+def _check_widths(path: Path) -> None:
+    """Raise InputError at the first row with fewer cells than the header; pandas takes them to be empty."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = (cells for cells in csv.reader(file) if cells)
+    for row, cells in enumerate(rows, start=1):
+        if len(cells) < len(header):
+            raise InputError(
+                f"{path}, row {row}: {len(cells)} cells, expected {len(header)} as in the header; "
+                "the file was cut off: write it again"
+            )
+
+
+def parse(texts: pd.Series, model: type[Columns], where: str) -> pd.Series:
+    """Return a column of text as values of its kind: NaN or None where a cell is empty, mappings as JSON text.
+
+    Raises InputError, which names `where`, the row (1 is the first below the header) and what was expected.
+    """
+    name = str(texts.name)
+    what, read_cell = kind(model, name), reader(model, name).validate_python
+    missing = float("nan") if what.numeric else None
+    values: list[Any] = []
+    for row, raw in enumerate(texts, start=1):
+        text = str(raw).strip()
+        if not text or (what.numeric and text.lower() == "nan"):
+            values.append(missing)
+            continue
+        try:
+            value = read_cell(text)
+        except (ValueError, OverflowError, RecursionError):
+            shown = text if len(text) <= 40 else text[:37] + "..."
+            raise InputError(f"{where}, row {row}, {name}: {shown!r}, expected {what.words}") from None
+        values.append(json.dumps(value, sort_keys=True) if isinstance(value, dict) else value)
+    return pd.Series(values, index=texts.index, name=texts.name, dtype="float64" if what.numeric else "object")
+
+
+def concatenated(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all parts, with the columns of any, in the order of the first that has them.
+
+    What a part has no column for is missing as an empty cell is: None among words, NaN among numbers.
+    """
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return parts[0] if parts else pd.DataFrame()
+    words = {str(name) for part in filled for name in part if part[name].dtype == object}
+    whole = [part.assign(**dict.fromkeys(words - set(part))) for part in filled]
+    together = pd.concat(whole, ignore_index=True)
+    return together[list(dict.fromkeys(name for part in filled for name in part))]
