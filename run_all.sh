@@ -9,13 +9,17 @@ usage() {
 Runs one suite of the benchmark from nothing to figures:
   1. makes .venv with the versions of constraints.txt (once; needs Python 3.11 or 3.12, a package index, 3 GB of disk)
   2. runs the trials of SUITE that are not there yet and collects them to results/SUITE/*.csv
-  3. draws figures and tables into results/SUITE
+  3. draws figures and tables into results/SUITE, which git ignores
+
+Rows that are there stay, whatever part of the suite a call runs. The evidence that comes with klevel lies in
+results/reference/SUITE, and no run writes there.
 
 SUITE is a name from runners/suites or the path of a YAML file; it comes first. Without it: quick.
 The options are those of `.venv/bin/python -m runners run`, for example
   --jobs N            trials at the same time         --device D     cpu, cuda, ...
   --set key=value     override a key of the suite     --limit N      only the first N trials
   --results DIR       results go to DIR/SUITE         --dry-run      say what would run, run and draw nothing
+  --only METHOD       only the trials of this method  --with-reference  draw them together with results/reference/SUITE
 
   ./run_all.sh
   ./run_all.sh fashion --jobs 2 --set 'keep=[0.25]'
@@ -43,13 +47,16 @@ set_up run
 # that is called analysis or runners must not be taken for ours.
 export PYTHONSAFEPATH=1 PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
 
-dry='' results=''
+dry='' results='' reference='' rest=()
 for argument; do
     case $argument in
+        --with-reference) reference=yes; continue ;;
         --dry-run) dry=yes ;;
         --results | --results=*) results=given ;;
     esac
+    rest+=("$argument")
 done
+set -- "${rest[@]}"
 [ -n "$results" ] || [ "$PWD" -ef "$ROOT" ] || set -- "$@" --results "$ROOT/results"
 
 # The run ends itself when this process is gone.
@@ -58,7 +65,12 @@ code=$?
 if [ "$code" -gt 1 ] || [ -n "$dry" ]; then exit "$code"; fi
 
 folder=$("$PY" -m runners path "$@") || exit
-"$PY" -m analysis "$folder"
+if [ -n "$reference" ]; then
+    set -- "$folder" "$ROOT/results/reference/$(basename -- "$folder")" --output "$folder"
+else
+    set -- "$folder"
+fi
+"$PY" -m analysis "$@"
 drawn=$?
 [ "$code" -ne 0 ] || code=$drawn
 exit "$code"

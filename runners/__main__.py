@@ -21,6 +21,7 @@ from runners.executors import Setting
 from runners.export import export as export_trial
 from runners.export.finished import find
 from runners.groupings import GROUPINGS
+from runners.publish import publish
 from runners.registry import Registry
 from runners.run import measure as measure_trials
 from runners.run import missing
@@ -31,6 +32,7 @@ from runners.store import Store
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 INTERRUPTED = 130
+REFERENCE = Path("results/reference")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -56,6 +58,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be run, 
 Retry = Annotated[bool, typer.Option("--retry", help="Run failed trials again as well.")]
 
 
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="METHOD", help="Only the trials of this method; may be repeated.")
+]
+OnlyThese = Annotated[bool, typer.Option("--only-these", help="CSVs of just these trials; rows of others go.")]
+
+
 class Kind(StrEnum):
     """What `list` can list."""
 
@@ -66,9 +74,17 @@ class Kind(StrEnum):
     suites = "suites"
 
 
-def _load(name: str, overrides: list[str] | None, limit: int | None = None) -> suite.Suite:
+def _load(
+    name: str, overrides: list[str] | None, limit: int | None = None, only: list[str] | None = None
+) -> suite.Suite:
     loaded = suite.load(name, overrides or ())
-    return replace(loaded, trials=loaded.trials[:limit])
+    trials = tuple(t for t in loaded.trials if not only or t.method in only)
+    if not trials:
+        there = sorted({t.method for t in loaded.trials})
+        raise InputError(
+            f"--only {' '.join(only or ())}: suite {loaded.name} has no such method; it has {', '.join(there)}"
+        )
+    return replace(loaded, trials=trials[:limit])
 
 
 def _device(name: str) -> torch.device:
@@ -89,9 +105,14 @@ def run(
     threads: Threads = 1,
     dry_run: DryRun = False,
     retry: Retry = False,
+    only: Only = None,
+    only_these: OnlyThese = False,
 ) -> None:
-    """Run what is missing of a suite and rebuild its CSVs. Exit code: 0 done, 1 some trial failed, 2 wrong input."""
-    chosen = _load(name, overrides, limit)
+    """Run what is missing of a suite and bring it into its CSVs.
+
+    Exit code: 0 done, 1 some trial failed, 2 wrong input.
+    """
+    chosen = _load(name, overrides, limit, only)
     store = Store(results, chosen.name)
     if dry_run:
         for spec in missing(store, chosen.trials, retry):
@@ -108,8 +129,8 @@ def run(
     place = _device(device)
     environment.die_with_parent()
     jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
-    table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry)
-    store.describe(chosen.text)
+    table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry, only_these)
+    store.describe(chosen.text, replace=only_these or not overrides)
     counts = table["status"].value_counts()
     print(
         ", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")),
@@ -172,6 +193,22 @@ def status(name: SuiteName, overrides: Overrides = None, results: Results = Path
         ", ".join(f"{n} {s}" for s, n in counts.items()),
         f"{rows.count(None)} missing",
     )
+
+
+@app.command("publish")
+def publish_(
+    name: SuiteName,
+    results: Results = Path("results"),
+    reference: Annotated[Path, typer.Option(metavar="DIR", help="Folder of published evidence.")] = REFERENCE,
+    force: Annotated[str | None, typer.Option(metavar="WHY", help="Publish what is not fit, and say why.")] = None,
+) -> None:
+    """Copy the CSVs of a suite that was run whole to results/reference, the evidence that comes with klevel.
+
+    Refused where a trial is missing or failed, methods/ or runners/ have changes that are not committed, or the machine
+    is not known. Figures are drawn afterwards: python -m analysis results/reference/SUITE.
+    """
+    chosen = _load(name, None)
+    print(f"published -> {publish(Store(results, chosen.name), chosen.trials, reference, force)}")
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

@@ -27,8 +27,10 @@ def missing(store: Store, trials: Sequence[TrialSpec], retry: bool = False) -> l
     return [s for s in trials if (row := rows[s.id]) is None or (retry and row.status == "failed")]
 
 
-def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = False) -> pd.DataFrame:
-    """Run what is missing of these trials, rebuild the CSVs, and return trials.csv as a table.
+def run(
+    setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = False, only_these: bool = False
+) -> pd.DataFrame:
+    """Run what is missing of these trials, bring it into the CSVs (see `Store.collect`), and return their rows.
 
     Raises InputError where a dataset or a file of weights is not to be had, or another run is at work in the folder.
     """
@@ -42,7 +44,7 @@ def run(setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = 
             with _progress(len(pending)) as bar:
                 _run_pending(setting, store, pending, jobs, bar)
         finally:
-            table = store.collect(trials)
+            table = store.collect(trials, only_these)
     return table
 
 

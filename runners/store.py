@@ -7,10 +7,11 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import torch
@@ -21,10 +22,12 @@ from results.columns import Columns, Trial, names
 from results.columns import Epoch as EpochRow
 from results.columns import Latency as LatencyRow
 from results.errors import InputError
+from results.reading import REQUIRED, read_text
 from runners.measurement import Latency
 from runners.spec import DenseSpec, TrialSpec
 from runners.training import Epoch
 
+Row = TypeVar("Row", bound=Columns)
 AGAIN = "delete its folder to run this trial again"
 ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
 
@@ -115,20 +118,55 @@ class Store:
         write_json(self.trial(spec) / "latency.json", [asdict(r) for r in rows])
         write_json(self.trial(spec) / "row.json", row.model_dump(mode="json"))
 
-    def collect(self, trials: Sequence[TrialSpec]) -> pd.DataFrame:
-        """Rebuild the three CSVs from what these trials wrote, and return trials.csv as a table."""
-        rows = [row for spec in trials if (row := self.row(spec))]
-        table = _table(rows, Trial).sort_values(ORDER, kind="stable")
-        order = {trial: i for i, trial in enumerate(table["trial"])}
-        done = sorted((s for s in trials if s.id in order), key=lambda s: order[s.id])
-        self._csv("trials", table)
-        self._csv("epochs", self._gather(done, "epochs.json", EpochRow))
-        self._csv("latency", self._gather(done, "latency.json", LatencyRow))
-        return table
+    def collect(self, trials: Sequence[TrialSpec], only_these: bool = False) -> pd.DataFrame:
+        """Bring what these trials wrote into the three CSVs, and return their rows as a table.
 
-    def describe(self, suite: str) -> None:
-        """Keep the suite file that the trials came from, so that the folder tells how to make it again."""
-        write(self.root / "suite.yaml", lambda p: p.write_text(suite, encoding="utf-8"))
+        Rows of other trials stay as they are, so that a part of a suite never replaces the whole; with `only_these` the
+        CSVs hold just these trials.
+        """
+        chosen = {spec.id: row for spec in trials if (row := self.row(spec))}
+        rows = chosen if only_these else {**self._others(set(chosen)), **chosen}
+        table = _sorted(rows.values())
+        self._csv("trials", table)
+        for name, model in (("epochs", EpochRow), ("latency", LatencyRow)):
+            kept = {} if only_these else self._rows_by_trial(name, model)
+            found = {trial: self._found(trial, name, model) or kept.get(trial, []) for trial in table["trial"]}
+            self._csv(name, _table([row for part in found.values() for row in part], model))
+        return _sorted(chosen.values())
+
+    def _others(self, chosen: set[str]) -> dict[str, Trial]:
+        """Return the rows of this folder's other trials: as their own folder has them, or else as trials.csv does."""
+        rows = {trial: parts[0] for trial, parts in self._rows_by_trial("trials", Trial).items()}
+        for path in sorted((self.root / "trials").glob("*/row.json")):
+            with contextlib.suppress(InputError, ValidationError):  # of another version of klevel, or cut off
+                row = Trial.model_validate(_read_json(path))
+                rows[row.trial] = row
+        return {trial: row for trial, row in rows.items() if trial not in chosen}
+
+    def _rows_by_trial(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
+        """Return the rows of a CSV of this folder, as far as it can be read."""
+        path, found = self.root / f"{name}.csv", defaultdict[str, list[Row]](list)
+        if not path.is_file():
+            return {}
+        with contextlib.suppress(InputError, ValidationError):
+            for cells in read_text(path, REQUIRED[name]).to_dict("records"):
+                known = {str(k): v for k, v in cells.items() if v != "" and k in model.model_fields}
+                found[cells["trial"]].append(model.model_validate(known))
+        return dict(found)
+
+    def _found(self, trial: str, name: str, model: type[Row]) -> list[Row]:
+        """Return what a trial wrote beside its row, in its own folder."""
+        records = _read_json(self.root / "trials" / trial / f"{name}.json") or []
+        return [model.model_validate({"trial": trial, **record}) for record in records]
+
+    def describe(self, suite: str, replace: bool = True) -> None:
+        """Keep the suite file that the trials came from, so that the folder tells how to make it again.
+
+        Without `replace`, as where overrides made it a part, a file that is there stays.
+        """
+        path = self.root / "suite.yaml"
+        if replace or not path.exists():
+            write(path, lambda p: p.write_text(suite, encoding="utf-8"))
 
     def measured_on(self, machine: Mapping[str, Any]) -> None:
         """Add a machine to those that trials of this folder ran on, in environment.json, unless it is there."""
@@ -136,10 +174,6 @@ class Store:
         there = _read_json(path) or []
         if dict(machine) not in there:
             write_json(path, [*there, dict(machine)])
-
-    def _gather(self, trials: Sequence[TrialSpec], file: str, model: type[Columns]) -> pd.DataFrame:
-        records = ({"trial": s.id, **r} for s in trials for r in _read_json(self.trial(s) / file) or [])
-        return _table([model.model_validate(r) for r in records], model)
 
     def _csv(self, name: str, table: pd.DataFrame) -> None:
         write(self.root / f"{name}.csv", lambda p: table.to_csv(p, index=False, lineterminator="\n"))
@@ -154,6 +188,10 @@ class Store:
             except OSError:
                 raise InputError(f"{self.root}: another run is at work here; wait for it, or use --results") from None
             yield
+
+
+def _sorted(rows: Iterable[Trial]) -> pd.DataFrame:
+    return _table(list(rows), Trial).sort_values(ORDER, kind="stable")
 
 
 def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from results.errors import InputError, nearest
 from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
 
 FOLDER = Path(__file__).parent / "suites"
+RESERVED = "reference"  # results/reference is no suite's
 AXES = ("dataset", "architecture", "grouping", "scope", "measure", "keep", "seed")
 DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"], "measure": ["raw"]}
 OWN = ("start", "equal", *TUNED)  # what a method's entry may say of a trial beside the axes
@@ -56,6 +57,8 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
     path = locate(suite)
     content = _mapping(_parse(path), path.name, ("suite", "recipe", "grid"))
     name = content.get("suite", path.stem)
+    if name == RESERVED:
+        raise InputError(f"{path.name}: suite = {name!r}: that folder holds the published results; take another name")
     if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
         raise InputError(f"{path.name}: suite = {name!r}: a name of letters, digits, - and _ is needed")
     changes = _overrides(overrides)

@@ -122,7 +122,7 @@ def test_the_commands_of_analysis_are_understood(command, tmp_path, monkeypatch,
 def test_the_figure_is_drawn():
     names = {}
     exec(compile(block("python", "def peak_memory"), "peak_memory.py", "exec"), names)
-    for setting in load(ROOT / "results" / "quick").settings():
+    for setting in load(ROOT / "results" / "reference" / "quick").settings():
         assert names["peak_memory"](setting).axes[0].get_ylabel() == "Peak memory (MB)"
 
 

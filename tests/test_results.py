@@ -9,7 +9,7 @@ import pytest
 from results.columns import PROTOCOL
 from runners import spec, suite
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULTS = Path(__file__).parents[1] / "results" / "reference"
 SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
 
 

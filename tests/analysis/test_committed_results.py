@@ -12,7 +12,7 @@ from analysis.style import drawn
 from analysis.table import Table, comma_separated, latex, markdown
 from results.errors import Skip
 
-RESULTS = Path(__file__).parents[2] / "results"
+RESULTS = Path(__file__).parents[2] / "results" / "reference"
 SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
 SHOWN = ("quick", "fashion", "klevel", "cifar")  # all figures and tables of these come with klevel
 FIGURES = discover(KINDS["figure"])

@@ -1,6 +1,7 @@
 """Files: whole or not there, and CSVs that can be rebuilt from them at any time."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -168,3 +169,46 @@ def test_the_lock_lets_one_run_in_at_a_time(store):
             pass
     with store.lock():
         assert [p.name for p in store.root.iterdir()] == [".lock"]
+
+
+def cells_of(store, name):
+    return pd.read_csv(store.root / f"{name}.csv", dtype=str, keep_default_na=False).set_index("trial")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_part_of_a_suite_never_replaces_the_whole(store, put, make_spec, gone):
+    """Whether the folders of the other trials are still there, or just the CSVs."""
+    specs = [make_spec(m, seed=s) for m in ("random", "magnitude") for s in range(3)]
+    for spec in specs:
+        put(spec, test_top1=0.1 + 0.2, groups=[3, 8], dense_params=431_080, speedup_b1=1.0)
+    store.collect(specs)
+    before = {name: cells_of(store, name) for name in ("trials", "epochs", "latency")}
+    put(specs[1], test_top1=0.75)
+    if gone:
+        for spec in specs[2:]:
+            shutil.rmtree(store.trial(spec))
+    table = store.collect(specs[1:2])
+    assert table["trial"].tolist() == [specs[1].id], "the rows of what was asked for"
+    changed = cells_of(store, "trials")
+    assert changed.drop(specs[1].id).equals(before["trials"].drop(specs[1].id))
+    assert changed.loc[specs[1].id, "test_top1"] == "0.75"
+    for name in ("epochs", "latency"):
+        assert cells_of(store, name).equals(before[name])
+
+
+def test_only_these_leaves_no_others(store, put, make_spec):
+    specs = [make_spec(seed=s) for s in range(3)]
+    for spec in specs:
+        put(spec)
+    store.collect(specs)
+    store.collect(specs[:1], only_these=True)
+    for name in ("trials", "epochs", "latency"):
+        assert set(cells_of(store, name).index) == {specs[0].id}
+
+
+def test_a_trial_that_runs_again_replaces_its_row(store, put, make_spec):
+    put(make_spec(), status="failed")
+    store.collect([make_spec()])
+    put(make_spec(), test_top1=0.5)
+    store.collect([make_spec()])
+    assert cells_of(store, "trials")[["status", "test_top1"]].values.tolist() == [["done", "0.5"]]

@@ -1,0 +1,67 @@
+"""Published evidence: the CSVs of a suite that was run whole, as results/reference/SUITE has them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from results.errors import InputError
+from runners.spec import TrialSpec
+from runners.store import Store, write
+
+ROOT = Path(__file__).parents[1]
+CODE = ("methods", "runners")  # what decides a row
+FILES = ("trials.csv", "epochs.csv", "latency.csv", "suite.yaml", "environment.json")
+FORCED = "forced.txt"
+
+
+def publish(store: Store, trials: Sequence[TrialSpec], reference: Path, force: str | None = None) -> Path:
+    """Copy the CSVs of a suite, its file and its machines to reference/SUITE, and return that folder.
+
+    trials: all of the suite; each must be done or skipped. force: why it may be published all the same, which is kept
+    in the folder. What is there of another run is replaced, and its figures go: they are to be drawn again.
+    Raises InputError with the first reason against it.
+    """
+    reasons = list(_against(store, trials))
+    if reasons and not force:
+        raise InputError(f"{store.root}: {reasons[0]}; --force WHY publishes it all the same")
+    folder = reference / store.suite
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in FILES:
+        if (store.root / name).is_file():
+            shutil.copyfile(store.root / name, folder / name)
+    if reasons:
+        write(folder / FORCED, lambda p: p.write_text("\n".join([f"{force}", *reasons]) + "\n", encoding="utf-8"))
+    return folder
+
+
+def _against(store: Store, trials: Sequence[TrialSpec]) -> list[str]:
+    """Return what speaks against publishing, a line each."""
+    rows = {spec.id: store.row(spec) for spec in trials}
+    missing = sum(row is None for row in rows.values())
+    failed = sum(row is not None and row.status == "failed" for row in rows.values())
+    absent = [name for name in FILES if not (store.root / name).is_file()]
+    found = []
+    if missing:
+        found.append(f"{missing} of {len(rows)} trials are missing: run the suite first")
+    if failed:
+        found.append(f"{failed} of {len(rows)} trials failed: run it with --retry")
+    if absent:
+        found.append(f"{', '.join(absent)} not there: run the suite again")
+    changed = uncommitted()
+    if changed:
+        found.append(f"changes that are not committed: {', '.join(changed)}")
+    return found
+
+
+def uncommitted() -> list[str]:
+    """Return the files of methods/ and runners/ that differ from the last commit; none where there is no repository."""
+    command = ["git", "status", "--porcelain", "--", *CODE]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [line[3:] for line in done.stdout.splitlines()]
