@@ -11,13 +11,14 @@ from typing import NoReturn
 
 import pandas as pd
 
-from analysis import report
+from analysis import report, unchanged
 from analysis.comparison import compare
 from analysis.comparison import report as in_words
 from analysis.exhibit import Exhibit
 from analysis.importing import IMPORTERS, Importer, bring_in
 from analysis.load import Results, load
 from analysis.output import FORMATS, Job, known, make, stale
+from analysis.published import file_of
 from analysis.registry import Entry
 from analysis.series import repeated
 from analysis.style import LOOKS
@@ -132,6 +133,10 @@ def _make(job: Job) -> int:
         _tell(results, status)
     if results.with_status("done").empty:
         raise InputError(f"{job.results.folders[0] / 'trials.csv'}: no trial is done, so there is nothing to draw")
+    mark = unchanged.fingerprint(job, file_of(results))
+    if files := unchanged.drawn(job, mark):
+        print(f"nothing changed: {_shown(job.folder)} has its {len(files)} files")
+        return 0
     exhibits = make(job)
     for exhibit in exhibits:
         if exhibit.name == MAIN_TABLE and exhibit.table:
@@ -139,6 +144,8 @@ def _make(job: Job) -> int:
     written = [path for exhibit in exhibits for path in exhibit.files]
     if job.only is None:
         written.append(report.write(results, exhibits, job.folder))
+    if written:
+        unchanged.keep(job, mark, written)
     notes = [*results.notes, *(line for setting in results.settings() for line in repeated(setting))]
     notes += [_skipped(exhibit) for exhibit in exhibits if exhibit.skipped]
     notes += [f"older, not made this time: {_shown(path)}" for path in stale(job, exhibits)]

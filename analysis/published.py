@@ -33,7 +33,7 @@ def published(setting: Setting) -> pd.DataFrame:
     selection: which epoch was taken, None where nobody says; note: what else a reader has to know.
     Raises InputError where the file cannot be used.
     """
-    path = _path(setting.results)
+    path = file_of(setting.results)
     if path is None:
         return pd.DataFrame(columns=names(Published))
     rows = read_csv(path, Published, REQUIRED).reindex(columns=names(Published))
@@ -108,7 +108,7 @@ def _labelled(rows: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
     return [(str(label), part) for label, part in rows.assign(label=labels).groupby("label", sort=False)]
 
 
-def _path(results: Results) -> Path | None:
+def file_of(results: Results) -> Path | None:
     """Return the file of published numbers: the given one, or beside a results folder, or the one of klevel."""
     if results.published is not None:
         return results.published

@@ -179,6 +179,7 @@ class Outcome(Columns):
     trained_epochs: Amount | None = column("Epochs trained, all phases.")
     train_macs: Amount | None = column("Multiply-adds of all training steps, three forward passes each.")
     images: Whole | None = column("Images that were trained on.")
+    method_code: Text | None = column("Hash of the source of the method, and of what it inherits from.")
 
 
 class Trial(Outcome, Identity):

@@ -14,8 +14,10 @@ import typer
 
 from methods import REGISTRY as METHODS
 from results.errors import InputError, NotExported, WorkerDied
+from results.reading import read
 from runners import environment, suite
 from runners.architectures import ARCHITECTURES
+from runners.collect import collect
 from runners.datasets import DATASETS
 from runners.executors import Setting
 from runners.export import export as export_trial
@@ -23,9 +25,10 @@ from runners.export.finished import find
 from runners.groupings import GROUPINGS
 from runners.publish import publish
 from runners.registry import Registry
+from runners.run import Again, is_outdated, missing
 from runners.run import measure as measure_trials
-from runners.run import missing
 from runners.run import run as run_trials
+from runners.spec import TrialSpec
 from runners.store import Store
 
 # what a wrong option or argument raises; newer versions of typer bring their own click, which has no public name
@@ -50,6 +53,7 @@ Jobs = Annotated[
 ]
 Device = Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...; auto: CUDA where it is.")]
 Threads = Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of each trial.")]
+Reference = Annotated[Path, typer.Option("--reference", metavar="DIR", help="Folder of published results.")]
 TrialName = Annotated[
     str, typer.Argument(metavar="TRIAL", help="An id of trials.csv, the beginning of one, or the folder of a trial.")
 ]
@@ -58,8 +62,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be run, 
 Retry = Annotated[bool, typer.Option("--retry", help="Run failed trials again as well.")]
 
 
+Changed = Annotated[bool, typer.Option("--changed", help="Run again what another version of its method's code made.")]
+Force = Annotated[bool, typer.Option("--force", help="Run all trials again.")]
 Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="METHOD", help="Only the trials of this method; may be repeated.")
+    list[str] | None,
+    typer.Option("--only", metavar="METHOD", help="Only this method, even if the suite lacks it; may be repeated."),
 ]
 OnlyThese = Annotated[bool, typer.Option("--only-these", help="CSVs of just these trials; rows of others go.")]
 
@@ -78,13 +85,17 @@ def _load(
     name: str, overrides: list[str] | None, limit: int | None = None, only: list[str] | None = None
 ) -> suite.Suite:
     loaded = suite.load(name, overrides or ())
-    trials = tuple(t for t in loaded.trials if not only or t.method in only)
-    if not trials:
-        there = sorted({t.method for t in loaded.trials})
-        raise InputError(
-            f"--only {' '.join(only or ())}: suite {loaded.name} has no such method; it has {', '.join(there)}"
+    if only:
+        loaded = replace(
+            loaded, trials=tuple(trial for method in only for trial in _of(method, loaded, name, overrides))
         )
-    return replace(loaded, trials=trials[:limit])
+    return replace(loaded, trials=loaded.trials[:limit])
+
+
+def _of(method: str, loaded: suite.Suite, name: str, overrides: list[str] | None) -> tuple[TrialSpec, ...]:
+    """Return the trials of one method of a suite; of one that it does not name, those that it would have there."""
+    found = tuple(trial for trial in loaded.trials if trial.method == method)
+    return found or suite.load(name, [*(overrides or ()), f"method=[{method}]"]).trials
 
 
 def _device(name: str) -> torch.device:
@@ -105,6 +116,8 @@ def run(
     threads: Threads = 1,
     dry_run: DryRun = False,
     retry: Retry = False,
+    changed: Changed = False,
+    force: Force = False,
     only: Only = None,
     only_these: OnlyThese = False,
 ) -> None:
@@ -113,9 +126,9 @@ def run(
     Exit code: 0 done, 1 some trial failed, 2 wrong input.
     """
     chosen = _load(name, overrides, limit, only)
-    store = Store(results, chosen.name)
+    store, again = Store(results, chosen.name), Again(retry, changed, force)
     if dry_run:
-        for spec in missing(store, chosen.trials, retry):
+        for spec in missing(store, chosen.trials, again):
             print(
                 spec.id,
                 spec.method,
@@ -129,7 +142,7 @@ def run(
     place = _device(device)
     environment.die_with_parent()
     jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
-    table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, retry, only_these)
+    table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, again, only_these)
     store.describe(chosen.text, replace=only_these or not overrides)
     counts = table["status"].value_counts()
     print(
@@ -183,8 +196,13 @@ def export(trial: TrialName, folder: Folder, results: Results = Path("results"))
 
 
 @app.command()
-def status(name: SuiteName, overrides: Overrides = None, results: Results = Path("results")) -> None:
-    """Say how much of a suite has been run."""
+def status(
+    name: SuiteName,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    reference: Reference = REFERENCE,
+) -> None:
+    """Say how much of a suite has been run, by which code, and how much of it is published."""
     chosen = _load(name, overrides)
     rows = [Store(results, chosen.name).row(spec) for spec in chosen.trials]
     counts = {s: sum(r is not None and r.status == s for r in rows) for s in ("done", "failed", "skipped")}
@@ -193,13 +211,30 @@ def status(name: SuiteName, overrides: Overrides = None, results: Results = Path
         ", ".join(f"{n} {s}" for s, n in counts.items()),
         f"{rows.count(None)} missing",
     )
+    outdated = sorted({r.method for r in rows if r is not None and is_outdated(r)})
+    if outdated:
+        count = sum(r is not None and is_outdated(r) for r in rows)
+        print(f"{count} made by other code of {', '.join(outdated)} than that of today: run --changed takes them again")
+    published = reference / chosen.name / "trials.csv"
+    if published.is_file():
+        known = set(read(published.parent)["trial"])
+        print(f"{published.parent}: {len(known)} trials, {sum(t.id in known for t in chosen.trials)} of these")
+
+
+@app.command("collect")
+def collect_(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Results folders of one suite.")],
+    into: Annotated[Path, typer.Option(metavar="DIR", help="The folder to bring them together in.")],
+) -> None:
+    """Bring the results folders of several machines together, where their rows do not contradict each other."""
+    print(f"{collect(folders, into)} trials -> {into / 'trials.csv'}")
 
 
 @app.command("publish")
 def publish_(
     name: SuiteName,
     results: Results = Path("results"),
-    reference: Annotated[Path, typer.Option(metavar="DIR", help="Folder of published evidence.")] = REFERENCE,
+    reference: Reference = REFERENCE,
     force: Annotated[str | None, typer.Option(metavar="WHY", help="Publish what is not fit, and say why.")] = None,
 ) -> None:
     """Copy the CSVs of a suite that was run whole to results/reference, the evidence that comes with klevel.

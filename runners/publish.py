@@ -51,6 +51,9 @@ def _against(store: Store, trials: Sequence[TrialSpec]) -> list[str]:
         found.append(f"{failed} of {len(rows)} trials failed: run it with --retry")
     if absent:
         found.append(f"{', '.join(absent)} not there: run the suite again")
+    commits = {row.commit for row in rows.values() if row is not None and row.commit}
+    if any(commit.endswith("+") for commit in commits):
+        found.append("some rows were made by code that was not committed: commit it and run --force")
     changed = uncommitted()
     if changed:
         found.append(f"changes that are not committed: {', '.join(changed)}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from methods import REGISTRY as METHODS
 from results.columns import Trial
+from runners.environment import code_of
 from runners.spec import PRECISION, TrialSpec
 
 # columns that are fields of the recipe as they stand there
@@ -46,4 +48,5 @@ def row_of(
         precision=PRECISION,
         measure=spec.measure,
         equal=spec.equal,
+        method_code=code_of(METHODS[spec.method]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NoReturn
 
 import pandas as pd
@@ -12,8 +13,9 @@ import torch
 from tqdm import tqdm
 
 from methods import REGISTRY as METHODS
+from results.columns import Trial
 from results.errors import InputError
-from runners.environment import machine
+from runners.environment import code_of, machine
 from runners.executors import News, Setting, execute, prepare
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
@@ -21,14 +23,35 @@ from runners.store import Store
 from runners.trial import Bench, begin_dense, data_of, measure_again
 
 
-def missing(store: Store, trials: Sequence[TrialSpec], retry: bool = False) -> list[TrialSpec]:
-    """Return the trials that have not finished; with `retry` those that failed as well."""
+@dataclass(frozen=True)
+class Again:
+    """Which of the trials that have finished run once more: those that failed, of changed methods, or all."""
+
+    failed: bool = False
+    changed: bool = False
+    all: bool = False
+
+    def wants(self, row: Trial) -> bool:
+        """Say whether the trial of this row runs once more."""
+        return self.all or (self.failed and row.status == "failed") or (self.changed and is_outdated(row))
+
+
+def is_outdated(row: Trial) -> bool:
+    """Say whether a row was made by another version of its method's code; old rows do not tell."""
+    return row.method_code is not None and row.method_code != code_of(METHODS[row.method])
+
+
+NONE_AGAIN = Again()
+
+
+def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN) -> list[TrialSpec]:
+    """Return the trials that have not finished, and of the others those that run once more."""
     rows = {spec.id: store.row(spec) for spec in trials}
-    return [s for s in trials if (row := rows[s.id]) is None or (retry and row.status == "failed")]
+    return [s for s in trials if (row := rows[s.id]) is None or again.wants(row)]
 
 
 def run(
-    setting: Setting, trials: Sequence[TrialSpec], jobs: int, retry: bool = False, only_these: bool = False
+    setting: Setting, trials: Sequence[TrialSpec], jobs: int, again: Again = NONE_AGAIN, only_these: bool = False
 ) -> pd.DataFrame:
     """Run what is missing of these trials, bring it into the CSVs (see `Store.collect`), and return their rows.
 
@@ -36,7 +59,7 @@ def run(
     """
     store = Store(setting.results, setting.suite)
     with store.lock():
-        pending = list(_not_skipped(store, missing(store, trials, retry)))
+        pending = list(_not_skipped(store, missing(store, trials, again)))
         _check_files(store, pending)
         try:
             if pending:

@@ -70,7 +70,7 @@ class Store:
         Raises InputError where the row was written by another version of klevel.
         """
         path = self.trial(spec) / "row.json"
-        content = _read_json(path)
+        content = read_json(path)
         if content is None:
             return None
         try:
@@ -86,7 +86,7 @@ class Store:
 
     def dense_record(self, spec: DenseSpec) -> dict[str, Any] | None:
         """Return what was saved with a dense network, or None where there is none."""
-        content = _read_json(self.dense(spec) / "record.json")
+        content = read_json(self.dense(spec) / "record.json")
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
         return {**content, "epochs": [Epoch(**e) for e in content["epochs"]]}
@@ -126,37 +126,32 @@ class Store:
         """
         chosen = {spec.id: row for spec in trials if (row := self.row(spec))}
         rows = chosen if only_these else {**self._others(set(chosen)), **chosen}
-        table = _sorted(rows.values())
-        self._csv("trials", table)
+        table = write_csv(self.root / "trials.csv", list(rows.values()), Trial)
         for name, model in (("epochs", EpochRow), ("latency", LatencyRow)):
-            kept = {} if only_these else self._rows_by_trial(name, model)
+            kept = {} if only_these else self._in_csv(name, model)
             found = {trial: self._found(trial, name, model) or kept.get(trial, []) for trial in table["trial"]}
-            self._csv(name, _table([row for part in found.values() for row in part], model))
+            write_csv(self.root / f"{name}.csv", [row for part in found.values() for row in part], model)
         return _sorted(chosen.values())
 
     def _others(self, chosen: set[str]) -> dict[str, Trial]:
         """Return the rows of this folder's other trials: as their own folder has them, or else as trials.csv does."""
-        rows = {trial: parts[0] for trial, parts in self._rows_by_trial("trials", Trial).items()}
+        rows = {trial: parts[0] for trial, parts in self._in_csv("trials", Trial).items()}
         for path in sorted((self.root / "trials").glob("*/row.json")):
             with contextlib.suppress(InputError, ValidationError):  # of another version of klevel, or cut off
-                row = Trial.model_validate(_read_json(path))
+                row = Trial.model_validate(read_json(path))
                 rows[row.trial] = row
         return {trial: row for trial, row in rows.items() if trial not in chosen}
 
-    def _rows_by_trial(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
-        """Return the rows of a CSV of this folder, as far as it can be read."""
-        path, found = self.root / f"{name}.csv", defaultdict[str, list[Row]](list)
-        if not path.is_file():
+    def _in_csv(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
+        """Return the rows of a CSV of this folder by trial; none where it cannot be read: it is written again."""
+        try:
+            return rows_by_trial(self.root / f"{name}.csv", name, model)
+        except InputError:
             return {}
-        with contextlib.suppress(InputError, ValidationError):
-            for cells in read_text(path, REQUIRED[name]).to_dict("records"):
-                known = {str(k): v for k, v in cells.items() if v != "" and k in model.model_fields}
-                found[cells["trial"]].append(model.model_validate(known))
-        return dict(found)
 
     def _found(self, trial: str, name: str, model: type[Row]) -> list[Row]:
         """Return what a trial wrote beside its row, in its own folder."""
-        records = _read_json(self.root / "trials" / trial / f"{name}.json") or []
+        records = read_json(self.root / "trials" / trial / f"{name}.json") or []
         return [model.model_validate({"trial": trial, **record}) for record in records]
 
     def describe(self, suite: str, replace: bool = True) -> None:
@@ -171,12 +166,9 @@ class Store:
     def measured_on(self, machine: Mapping[str, Any]) -> None:
         """Add a machine to those that trials of this folder ran on, in environment.json, unless it is there."""
         path = self.root / "environment.json"
-        there = _read_json(path) or []
+        there = read_json(path) or []
         if dict(machine) not in there:
             write_json(path, [*there, dict(machine)])
-
-    def _csv(self, name: str, table: pd.DataFrame) -> None:
-        write(self.root / f"{name}.csv", lambda p: table.to_csv(p, index=False, lineterminator="\n"))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -190,7 +182,33 @@ class Store:
             yield
 
 
-def _sorted(rows: Iterable[Trial]) -> pd.DataFrame:
+def rows_by_trial(path: Path, name: str, model: type[Row]) -> dict[str, list[Row]]:
+    """Return the rows of trials, epochs or latency (`name`) by trial; none where there is no such file.
+
+    Raises InputError where it cannot be read, or a cell is not what its column holds.
+    """
+    found = defaultdict[str, list[Row]](list)
+    if path.is_file():
+        for number, cells in enumerate(read_text(path, REQUIRED[name]).to_dict("records"), start=1):
+            known = {str(k): v for k, v in cells.items() if v != "" and k in model.model_fields}
+            try:
+                found[cells["trial"]].append(model.model_validate(known))
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise InputError(
+                    f"{path}, row {number}, {first['loc'][0]}: {first['input']!r}: {first['msg']}"
+                ) from None
+    return dict(found)
+
+
+def write_csv(path: Path, rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
+    """Write rows as a CSV, whole or not at all, and return them as a table."""
+    table = _sorted(rows) if model is Trial else _table(rows, model)
+    write(path, lambda p: table.to_csv(p, index=False, lineterminator="\n"))
+    return table
+
+
+def _sorted(rows: Iterable[Columns]) -> pd.DataFrame:
     return _table(list(rows), Trial).sort_values(ORDER, kind="stable")
 
 
@@ -199,7 +217,8 @@ def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
     return pd.DataFrame([row.cells() for row in rows], columns=names(model), dtype=object)
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, None where there is none. Raises InputError where it is not JSON."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:

@@ -111,6 +111,7 @@ def test_the_commands_of_analysis_are_understood(command, tmp_path, monkeypatch,
         assert analyse(arguments) == 2, "there are no such logs here"
         assert capsys.readouterr().err.startswith("error: run/cifar10/prune")
         return
+    arguments = ["results/reference/quick" if a == "results/quick" else a for a in arguments]  # without a run before
     if arguments[0] != "compare":
         arguments = [a if a != "/tmp/both" else str(tmp_path) for a in arguments]
         arguments += [] if "--only" in arguments else ["--only", "k_level"]

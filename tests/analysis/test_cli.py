@@ -16,13 +16,14 @@ def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
     assert main([str(results)]) == 0
     first = {path: path.read_bytes() for path in results.glob("**/*.*")}
     output = capsys.readouterr().out
+    (results / ".drawn.json").unlink()  # what remembers that this was drawn
     assert main([str(results)]) == 0
     assert first == {path: path.read_bytes() for path in results.glob("**/*.*")}
     names = {path.name for path in first}
     assert {"accuracy_vs_speedup.lenet5_caffe.digits.png", "accuracy_vs_speedup.lenet5_caffe.digits.pdf"} <= names
     assert {f"results.lenet5_caffe.digits.{suffix}" for suffix in ("md", "tex", "csv")} <= names
     assert "report.html" in names
-    assert all(path.name in output for path in first if path.name != "trials.csv")
+    assert all(path.name in output for path in first if path.name not in ("trials.csv", ".drawn.json"))
     assert "| 0.5  | group_lasso         |   3 | 91.00 ± 1.00 |" in output
 
 
@@ -323,3 +324,27 @@ def test_help_lists_every_name_with_its_line(arguments, lines, capsys):
     output = capsys.readouterr().out
     for name, one in lines.items():
         assert re.search(rf"^  {re.escape(name)} +{re.escape(one.description)}$", output, re.MULTILINE)
+
+
+def test_nothing_is_drawn_again_that_would_not_change(tmp_path, make, capsys):
+    rows = make.suite(seeds=2)
+    folder = make.write(tmp_path / "r", rows)
+
+    def said(*options):
+        assert main([str(folder), "--only", "accuracy", "results", "--format", "svg", *options]) == 0
+        return capsys.readouterr().out
+
+    def unchanged(*options):
+        return said(*options).startswith("nothing changed: ")
+
+    assert not unchanged()
+    assert unchanged()
+    assert not unchanged("--style", "talk")
+    assert not unchanged(), "the look is that of the last time"
+    (folder / "tables" / "results.lenet5_caffe.digits.md").unlink()
+    assert not unchanged(), "a file is gone"
+    make.write(folder, [rows[0] | {"test_top1": 0.5}, *rows[1:]])
+    assert not unchanged(), "a row is another"
+    assert unchanged()
+    (folder / ".drawn.json").write_text("[]")
+    assert not unchanged()

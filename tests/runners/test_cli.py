@@ -85,6 +85,37 @@ def test_status_counts(klevel, suite, monkeypatch):
     assert klevel("status", suite, "--set", "seed=[7]")[1].endswith("1 missing\n")
 
 
+def test_a_part_of_a_suite_leaves_the_rest_as_it_is(klevel, suite, results):
+    klevel("run", suite, "--jobs", 1)
+    before = {p.name: p.read_bytes() for p in (results / "t").glob("*.*")}
+    for part in (["--limit", 1], ["--set", "seed=[1]"], ["--only", "magnitude", "--limit", 1]):
+        code, out, _ = klevel("run", suite, "--jobs", 1, *part)
+        assert (code, out) == (0, f"1 done, 0 failed, 0 skipped -> {results}/t/trials.csv\n")
+        assert {p.name: p.read_bytes() for p in (results / "t").glob("*.*")} == before
+    klevel("run", suite, "--jobs", 1, "--limit", 1, "--only-these")
+    assert len(pd.read_csv(results / "t" / "trials.csv")) == 1
+    code, _, err = klevel("run", suite, "--only", "magnitud")
+    assert (code, len(err)) == (2, 1)
+    assert "did you mean magnitude?" in err[0]
+
+
+def test_only_runs_a_method_that_the_suite_does_not_name(klevel, suite, results):
+    assert klevel("run", suite, "--jobs", 1, "--only", "random")[1].startswith("2 done")
+    table = pd.read_csv(results / "t" / "trials.csv")
+    assert table[["method", "keep", "seed"]].values.tolist() == [["random", 0.5, 0], ["random", 0.5, 1]]
+
+
+def test_status_tells_what_other_code_made_and_what_is_published(klevel, suite, results, monkeypatch):
+    klevel("run", suite, "--jobs", 1)
+    reference = results.parent / "reference"
+    assert klevel("publish", suite, "--reference", reference, "--force", "a test")[0] == 0
+    said = klevel("status", suite, "--reference", reference)[1].splitlines()
+    assert said[1:] == [f"{reference}/t: 2 trials, 2 of these"]
+    monkeypatch.setattr("runners.run.code_of", lambda kind: "0123456789ab")
+    said = klevel("status", suite, "--reference", reference)[1]
+    assert "2 made by other code of magnitude than that of today: run --changed takes them again" in said
+
+
 def test_overrides_reach_the_run(klevel, suite, results):
     klevel("run", suite, "--jobs", 1, "--set", "seed=[5]", "--set", "keep=[0.25]", "--set", "train_images=30")
     table = pd.read_csv(results / "t" / "trials.csv")

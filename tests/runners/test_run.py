@@ -84,7 +84,7 @@ def test_failed_trials_are_run_again_on_request(tmp_path, make_spec, monkeypatch
         patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
         assert run.run(setting, [spec], 1)["status"].tolist() == ["failed"]
     assert run.run(setting, [spec], 1)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
-    assert run.run(setting, [spec], 1, retry=True)["status"].tolist() == ["done"]
+    assert run.run(setting, [spec], 1, run.Again(failed=True))["status"].tolist() == ["done"]
 
 
 def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monkeypatch):

@@ -1,18 +1,24 @@
 """Files: whole or not there, and CSVs that can be rebuilt from them at any time."""
 
+import importlib
 import json
+import linecache
 import shutil
+import sys
 
 import pandas as pd
 import pytest
 
+from methods.gmp import GMP
+from methods.wgsef_dc import WGSEFDC
 from results.columns import Epoch as EpochRow
 from results.columns import Latency as LatencyRow
 from results.columns import Trial, names
 from results.errors import InputError
+from runners.environment import code_of
 from runners.measurement import Latency
 from runners.row import row_of
-from runners.run import missing
+from runners.run import Again, missing
 from runners.store import ORDER, Store, write
 from runners.training import Epoch
 from runners.trial import build
@@ -88,7 +94,7 @@ def test_a_trial_that_begins_again_forgets_what_it_had(store, put, make_spec):
 def test_only_failures_are_tried_again(store, put, make_spec, status, again):
     put(make_spec(), status)
     assert missing(store, [make_spec()]) == []
-    assert len(missing(store, [make_spec()], retry=True)) == again
+    assert len(missing(store, [make_spec()], Again(failed=True))) == again
 
 
 def test_a_dense_network_without_its_record_or_weights_is_missing(store, make_spec, digits):
@@ -212,3 +218,30 @@ def test_a_trial_that_runs_again_replaces_its_row(store, put, make_spec):
     put(make_spec(), test_top1=0.5)
     store.collect([make_spec()])
     assert cells_of(store, "trials")[["status", "test_top1"]].values.tolist() == [["done", "0.5"]]
+
+
+def test_what_other_code_made_can_run_again(store, put, make_spec):
+    old, new, unknown = (make_spec(seed=s) for s in range(3))
+    for spec, cells in ((old, {"method_code": "0123456789ab"}), (new, {}), (unknown, {"method_code": None})):
+        put(spec, **cells)
+    assert missing(store, [old, new, unknown]) == []
+    assert missing(store, [old, new, unknown], Again(changed=True)) == [old]
+    assert missing(store, [old, new, unknown], Again(all=True)) == [old, new, unknown]
+
+
+def test_the_hash_of_a_method_is_that_of_its_source(tmp_path, monkeypatch):
+    def build(text):
+        (tmp_path / "mine_of_this_test.py").write_text(text)
+        sys.modules.pop("mine_of_this_test", None)
+        linecache.clearcache()
+        importlib.invalidate_caches()
+        return importlib.import_module("mine_of_this_test").Mine
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setitem(sys.modules, "mine_of_this_test", None)
+    plain = "from methods.gmp import GMP\n\nclass Mine(GMP):\n    pass\n"
+    hashes = [code_of(build(text)) for text in (plain, plain, plain + "    x = 1\n")]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert code_of(GMP) not in hashes
+    assert code_of(GMP) == code_of(GMP) != code_of(WGSEFDC)

@@ -1,0 +1,50 @@
+"""Whether what lies in a folder is already what would be drawn: then nothing is drawn again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from analysis.output import Job
+
+NAME = ".drawn.json"
+READ = ("trials.csv", "epochs.csv", "latency.csv", "suite.yaml", "environment.json")
+CODE = [Path(__file__).parent, Path(__file__).parents[1] / "results"]
+
+
+def fingerprint(job: Job, published: Path | None) -> str:
+    """Return a hash of all that decides the files of a job: rows, look, formats, choice, and the code that draws."""
+    digest = hashlib.sha256(json.dumps([job.style, list(job.formats), job.only]).encode())
+    for path in _inputs(job.results.folders, published):
+        digest.update(str(path.name).encode() + b"\0")
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()
+
+
+def drawn(job: Job, fingerprint: str) -> list[Path]:
+    """Return the files that were drawn with this fingerprint and are all there; none where one is not."""
+    try:
+        record = json.loads((job.folder / NAME).read_text(encoding="utf-8"))
+        files = [job.folder / name for name in record["files"]]
+        same = record["fingerprint"] == fingerprint
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return files if same and all(path.is_file() for path in files) else []
+
+
+def keep(job: Job, fingerprint: str, files: Sequence[Path]) -> None:
+    """Remember what was drawn."""
+    names = [str(path.relative_to(job.folder)) for path in files]
+    content = json.dumps({"fingerprint": fingerprint, "files": names}, indent=1) + "\n"
+    (job.folder / NAME).write_text(content, encoding="utf-8")
+
+
+def _inputs(folders: Iterable[Path], published: Path | None) -> Iterator[Path]:
+    for folder in folders:
+        yield from (folder / name for name in READ)
+    if published is not None:
+        yield published
+    for root in CODE:
+        yield from sorted(path for path in root.rglob("*") if path.suffix in (".py", ".html", ".css", ".js"))
