@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from analysis.identity import OLD_RULES, annotated
 from results.reading import concatenated, read, with_images
 
 DENSE = "dense"
+LONGEST = 60  # of a name in a file name, in characters: a file name has three, and 255 bytes
 
 
 @dataclass
@@ -119,8 +121,7 @@ class Setting:
     @property
     def slug(self) -> str:
         """The setting as part of a file name, such as lenet5_caffe.digits, with the part where it is one."""
-        names = (self.architecture, self.dataset, self.part)
-        return ".".join(re.sub(r"[^\w+-]+", "-", name) for name in names if name)
+        return ".".join(_in_file_name(name) for name in (self.architecture, self.dataset, self.part) if name)
 
     @property
     def title(self) -> str:
@@ -169,6 +170,17 @@ class Setting:
         """
         names = {need.rpartition(".")[0] or "trials" for need in needs}
         return lacking(needs, {name: self.frame(name) for name in names}, self.title)
+
+
+def _in_file_name(name: str) -> str:
+    """Return a name as part of a file name: as it is, or cut and made plain, with a hash where that loses something.
+
+    So `nets:small`, `nets/small` and `Nets-small` stay apart, on a file system that does not know case as well.
+    """
+    plain = re.sub(r"[^\w+-]+", "-", name, flags=re.ASCII)[:LONGEST]
+    if plain == name == name.lower():
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def lacking(needs: Sequence[str], frames: dict[str, pd.DataFrame], where: str) -> str | None:

@@ -1,5 +1,7 @@
 """Several folders as one, and rows that contradict themselves."""
 
+import string
+
 import pytest
 
 from analysis.load import load
@@ -95,3 +97,13 @@ def test_numbers_of_a_row_that_contradict_each_other(put, make, cells, expected)
     assert "row 2, " in str(error.value)
     assert expected in str(error.value)
     assert "changed by hand" in str(error.value)
+
+
+def test_names_of_files_stay_distinct_and_short(folder, make):
+    names = ["nets:small", "nets/small", "nets.small", "nets-small", "Nets-small", "n" * 230, "n" * 229 + "m", "网" * 80]
+    found = load(folder([make.trial(architecture=name, trial=str(i)) for i, name in enumerate(names)]))
+    slugs = [setting.slug for setting in found.settings()]
+    assert len({slug.lower() for slug in slugs}) == len(names)
+    assert all(len(slug) < 100 for slug in slugs)
+    assert "nets-small.digits" in slugs, "a plain name is itself"
+    assert all(set(slug) <= set(f"{string.ascii_letters}{string.digits}._+-") for slug in slugs)
