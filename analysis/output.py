@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import joblib
 from matplotlib.figure import Figure
 
 from analysis import figures, tables
@@ -72,7 +72,7 @@ def make(job: Job) -> list[Exhibit]:
     ]
     _at_work.append((job, tasks))
     try:
-        processes = min(os.cpu_count() or 1, len(tasks) // FEW)
+        processes = min(joblib.cpu_count(), len(tasks) // FEW)
         if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():
             return [_exhibit(i) for i in range(len(tasks))]
         with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:

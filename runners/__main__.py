@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import joblib
 import torch
 import typer
 
@@ -49,7 +49,7 @@ Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder 
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N trials.")]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Trials at a time; default: one per core, or 1 on CUDA."),
+    typer.Option(min=1, metavar="N", help="Trials at a time; default: one per CPU that may be used, or 1 on CUDA."),
 ]
 Device = Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...; auto: CUDA where it is.")]
 Threads = Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of each trial.")]
@@ -141,7 +141,7 @@ def run(
         return
     place = _device(device)
     environment.die_with_parent()
-    jobs = jobs or (max(1, (os.cpu_count() or 1) // threads) if place.type == "cpu" else 1)
+    jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
     table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, again, only_these)
     store.describe(chosen.text, replace=only_these or not overrides)
     counts = table["status"].value_counts()

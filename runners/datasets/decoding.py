@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import joblib
 import torch
 from PIL import Image
 from torch import Generator, Tensor
@@ -54,7 +55,7 @@ def workers_for(device: torch.device) -> int:
         raise InputError(f"KLEVEL_WORKERS = {named}: must be a number of processes, 0 or more")
     if multiprocessing.current_process().daemon:  # such a process may have no children
         return 0
-    usual = 0 if device.type == "cpu" else min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
+    usual = 0 if device.type == "cpu" else min(MOST_WORKERS, joblib.cpu_count() - 1)
     return int(named) if named else usual
 
 

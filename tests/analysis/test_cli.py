@@ -32,7 +32,7 @@ def test_one_process_makes_what_several_make(folder, make, monkeypatch):
     only = ["--only", "accuracy_vs_speedup", "speedup_vs_sparsity", "results", "accuracy", "k_level", "ranks"]
     contents = []
     for cores in (1, 2):
-        monkeypatch.setattr("analysis.output.os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("analysis.output.joblib.cpu_count", lambda cores=cores: cores)
         monkeypatch.setattr("analysis.output.FEW", 1)
         assert main([str(results), *only]) == 0
         contents.append({path: path.read_bytes() for path in results.glob("*/*")})
@@ -107,7 +107,9 @@ def test_each_setting_has_its_files(folder, make):
     results = folder(rows)
     assert main([str(results), "--only", "accuracy_vs_speedup", "--format", "png"]) == 0
     names = sorted(path.name for path in results.glob("figures/*"))
-    assert names == ["accuracy_vs_speedup.lenet5_caffe." + dataset for dataset in ("digits.png", "my-data-set.png")]
+    assert names == [
+        "accuracy_vs_speedup.lenet5_caffe." + dataset for dataset in ("digits.png", "my-data-set-26a730.png")
+    ]
 
 
 def test_failures_are_counted_and_named_in_one_line(folder, make, capsys):

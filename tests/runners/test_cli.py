@@ -241,3 +241,17 @@ def test_help(klevel, arguments):
     code, out, err = klevel(*arguments, at_results=False)
     assert (code, err) == (0, [])
     assert "SUITE" in out or "run" in out
+
+
+def test_as_many_trials_run_at_a_time_as_the_process_may_use_cpus(klevel, suite, monkeypatch):
+    asked = []
+
+    def run(setting, trials, jobs, *rest):
+        asked.append(jobs)
+        return pd.DataFrame({"status": []})
+
+    monkeypatch.setattr("runners.__main__.run_trials", run)
+    for cpus, threads in ((1, 1), (3, 1), (3, 2)):
+        monkeypatch.setattr("joblib.cpu_count", lambda cpus=cpus: cpus)
+        klevel("run", suite, "--threads", threads, "--device", "cpu")
+    assert asked == [1, 3, 1]

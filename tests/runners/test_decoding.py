@@ -110,7 +110,7 @@ def test_how_many_workers_decode(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     monkeypatch.delenv("KLEVEL_WORKERS", raising=False)
     for cores, expected in ((1, 0), (4, 3), (64, 8)):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("joblib.cpu_count", lambda cores=cores: cores)
         assert (workers_for(cpu), workers_for(cuda)) == (0, expected)
     monkeypatch.setenv("KLEVEL_WORKERS", "5")
     assert (workers_for(cpu), workers_for(cuda)) == (5, 5)
