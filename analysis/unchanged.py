@@ -11,7 +11,8 @@ from analysis.output import Job
 
 NAME = ".drawn.json"
 READ = ("trials.csv", "epochs.csv", "latency.csv", "suite.yaml", "environment.json")
-CODE = [Path(__file__).parent, Path(__file__).parents[1] / "results"]
+HERE = Path(__file__).parent
+CONTRACT = HERE.parent / "results"  # its folders hold results, and are no code
 
 
 def fingerprint(job: Job, published: Path | None) -> str:
@@ -46,5 +47,5 @@ def _inputs(folders: Iterable[Path], published: Path | None) -> Iterator[Path]:
         yield from (folder / name for name in READ)
     if published is not None:
         yield published
-    for root in CODE:
-        yield from sorted(path for path in root.rglob("*") if path.suffix in (".py", ".html", ".css", ".js"))
+    yield from sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".js"))
+    yield from sorted(CONTRACT.glob("*.py"))

@@ -8,6 +8,7 @@ from analysis.__main__ import main
 from analysis.importing import IMPORTERS
 from analysis.load import load
 from analysis.output import known
+from analysis.unchanged import CONTRACT, _inputs
 from results.reading import REQUIRED
 
 
@@ -350,3 +351,9 @@ def test_nothing_is_drawn_again_that_would_not_change(tmp_path, make, capsys):
     assert unchanged()
     (folder / ".drawn.json").write_text("[]")
     assert not unchanged()
+
+
+def test_what_runs_write_is_no_code_of_the_drawing():
+    inputs = list(_inputs([], None))
+    assert any(path.name == "columns.py" for path in inputs)
+    assert not any(CONTRACT in path.parents and path.parent != CONTRACT for path in inputs)
