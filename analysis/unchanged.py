@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from analysis.output import Job
+from results.columns import EVIDENCE
 
 NAME = ".drawn.json"
-READ = ("trials.csv", "epochs.csv", "latency.csv", "suite.yaml", "environment.json")
 HERE = Path(__file__).parent
 CONTRACT = HERE.parent / "results"  # its folders hold results, and are no code
 
@@ -44,7 +44,7 @@ def keep(job: Job, fingerprint: str, files: Sequence[Path]) -> None:
 
 def _inputs(folders: Iterable[Path], published: Path | None) -> Iterator[Path]:
     for folder in folders:
-        yield from (folder / name for name in READ)
+        yield from (folder / name for name in EVIDENCE)
     if published is not None:
         yield published
     yield from sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".js"))

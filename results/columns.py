@@ -57,11 +57,12 @@ Text = Annotated[str, Kind("text", numeric=False)]
 Number = Annotated[_Finite, Kind("a finite number")]
 Ratio = Annotated[_Finite, Ge(0), Kind("a number of at least 0")]
 Amount = Annotated[int | float, AfterValidator(_finite), Ge(0), Kind("a number of at least 0")]
-Whole = Annotated[int, BeforeValidator(lambda value: _whole(float(value))), Kind("a whole number")]
+_Integer = Annotated[int, BeforeValidator(lambda value: _whole(float(value)))]
+Whole = Annotated[_Integer, Kind("a whole number")]
 Fraction = Annotated[float, Ge(0), Le(1), Kind("a fraction in [0, 1]")]
 Keep = Annotated[float, Gt(0), Le(1), Kind("a fraction in (0, 1]")]
 Loss = Annotated[float, Kind("a number")]
-Flag = Annotated[int, BeforeValidator(lambda value: _whole(float(value))), Ge(0), Le(1), Kind("0 or 1")]
+Flag = Annotated[_Integer, Ge(0), Le(1), Kind("0 or 1")]
 Counts = Annotated[
     tuple[Annotated[int, Ge(0), Le(MANY)], ...],
     BeforeValidator(_exactly_whole),
@@ -70,12 +71,7 @@ Counts = Annotated[
 ]
 Mapping = Annotated[dict[str, Any], BeforeValidator(_from_json), Kind("a JSON object", numeric=False)]
 Status = Annotated[Literal["done", "failed", "skipped"], Kind("done, failed or skipped", numeric=False)]
-Protocol = Annotated[
-    Annotated[int, BeforeValidator(lambda value: _whole(float(value)))],
-    Ge(0),
-    Le(PROTOCOL),
-    Kind(f"at most {PROTOCOL}, the newest that this analysis knows"),
-]
+Protocol = Annotated[_Integer, Ge(0), Le(PROTOCOL), Kind(f"at most {PROTOCOL}, the newest that this analysis knows")]
 
 
 def column(line: str) -> Any:
@@ -232,6 +228,8 @@ class Published(Columns):
 
 
 FILES: dict[str, type[Columns]] = {"trials": Trial, "epochs": Epoch, "latency": Latency}
+# the files of a results folder that say all of it, whatever else lies there
+EVIDENCE = (*(f"{name}.csv" for name in FILES), "suite.yaml", "environment.json")
 # what may differ between two runs of one trial on one machine
 VARYING = ("speedup_b1", "speedup_b64", "train_seconds", "commit")
 
@@ -243,8 +241,7 @@ def names(model: type[Columns]) -> list[str]:
 
 def kind(model: type[Columns], name: str) -> Kind:
     """Return what the cells of a column may hold."""
-    found = [m for m in _metadata(model, name) if isinstance(m, Kind)]
-    return found[0]
+    return next(m for m in _metadata(model, name) if isinstance(m, Kind))
 
 
 @cache

@@ -7,6 +7,7 @@ is a missing value. What cannot be is an InputError that names file, row and col
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -76,30 +77,27 @@ def read_csv(path: Path, model: type[Columns], required: Sequence[str], only: It
 def read_text(path: Path, required: Sequence[str]) -> pd.DataFrame:
     """Read a CSV as text, whole rows only. Raises InputError where it cannot be read or lacks a column."""
     try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        raw = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, index_col=False)
+        widths = [len(cells) for cells in csv.reader(io.StringIO(text)) if cells]
     except pd.errors.EmptyDataError:
         raise InputError(f"{path} is empty; expected a header with the columns {', '.join(required)}") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as CSV in UTF-8: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {error.strerror}") from None
     absent = [name for name in required if name not in raw.columns]
     if absent:
         raise InputError(f"{path} lacks the column{'s'[: len(absent) > 1]} {', '.join(absent)}")
-    _check_widths(path)
-    return raw
-
-
-def _check_widths(path: Path) -> None:
-    """Raise InputError at the first row with fewer cells than the header; pandas takes them to be empty."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = (cells for cells in csv.reader(file) if cells)
+    header, *rows = widths
     for row, cells in enumerate(rows, start=1):
-        if len(cells) < len(header):
+        if cells < header:  # pandas takes what is missing to be empty
             raise InputError(
-                f"{path}, row {row}: {len(cells)} cells, expected {len(header)} as in the header; "
+                f"{path}, row {row}: {cells} cells, expected {header} as in the header; "
                 "the file was cut off: write it again"
             )
+    return raw
 
 
 def parse(texts: pd.Series, model: type[Columns], where: str) -> pd.Series:

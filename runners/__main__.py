@@ -211,10 +211,10 @@ def status(
         ", ".join(f"{n} {s}" for s, n in counts.items()),
         f"{rows.count(None)} missing",
     )
-    outdated = sorted({r.method for r in rows if r is not None and is_outdated(r)})
+    outdated = [r.method for r in rows if r is not None and is_outdated(r)]
     if outdated:
-        count = sum(r is not None and is_outdated(r) for r in rows)
-        print(f"{count} made by other code of {', '.join(outdated)} than that of today: run --changed takes them again")
+        methods = ", ".join(sorted(set(outdated)))
+        print(f"{len(outdated)} made by other code of {methods} than that of today: run --changed takes them again")
     published = reference / chosen.name / "trials.csv"
     if published.is_file():
         known = set(read(published.parent)["trial"])

@@ -38,20 +38,23 @@ def code_of(kind: type) -> str | None:
 @lru_cache(maxsize=1)
 def commit() -> str | None:
     """Return the short commit of klevel, with a + behind it where files differ from it; None outside of git."""
+    head = _git("rev-parse", "--short=10", "HEAD")
+    return None if head is None else head.strip() + ("+" if uncommitted() else "")
+
+
+def uncommitted() -> list[str]:
+    """Return the files of methods/ and runners/ that differ from the last commit; none outside of git."""
+    return [line[3:] for line in (_git("status", "--porcelain", "--", "methods", "runners") or "").splitlines()]
+
+
+def _git(*words: str) -> str | None:
+    """Return what git says of this checkout; None where there is no git, or no repository."""
     here = Path(__file__).parents[1]
     try:
-        head, changed = (
-            subprocess.run(
-                ["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-            for words in (
-                ("rev-parse", "--short=10", "HEAD"),
-                ("status", "--porcelain", "--", "methods", "runners"),
-            )
-        )
+        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
-    return head + ("+" if changed else "")
+    return done.stdout
 
 
 def machine() -> dict[str, str | int]:

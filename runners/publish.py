@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from results.columns import EVIDENCE
 from results.errors import InputError
+from runners.environment import uncommitted
 from runners.spec import TrialSpec
 from runners.store import Store, write
 
-ROOT = Path(__file__).parents[1]
-CODE = ("methods", "runners")  # what decides a row
-FILES = ("trials.csv", "epochs.csv", "latency.csv", "suite.yaml", "environment.json")
 FORCED = "forced.txt"
 
 
@@ -24,13 +22,13 @@ def publish(store: Store, trials: Sequence[TrialSpec], reference: Path, force: s
     in the folder. What is there of another run is replaced, and its figures go: they are to be drawn again.
     Raises InputError with the first reason against it.
     """
-    reasons = list(_against(store, trials))
+    reasons = _against(store, trials)
     if reasons and not force:
         raise InputError(f"{store.root}: {reasons[0]}; --force WHY publishes it all the same")
     folder = reference / store.suite
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in FILES:
+    for name in EVIDENCE:
         if (store.root / name).is_file():
             shutil.copyfile(store.root / name, folder / name)
     if reasons:
@@ -43,7 +41,7 @@ def _against(store: Store, trials: Sequence[TrialSpec]) -> list[str]:
     rows = {spec.id: store.row(spec) for spec in trials}
     missing = sum(row is None for row in rows.values())
     failed = sum(row is not None and row.status == "failed" for row in rows.values())
-    absent = [name for name in FILES if not (store.root / name).is_file()]
+    absent = [name for name in EVIDENCE if not (store.root / name).is_file()]
     found = []
     if missing:
         found.append(f"{missing} of {len(rows)} trials are missing: run the suite first")
@@ -58,13 +56,3 @@ def _against(store: Store, trials: Sequence[TrialSpec]) -> list[str]:
     if changed:
         found.append(f"changes that are not committed: {', '.join(changed)}")
     return found
-
-
-def uncommitted() -> list[str]:
-    """Return the files of methods/ and runners/ that differ from the last commit; none where there is no repository."""
-    command = ["git", "status", "--porcelain", "--", *CODE]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    return [line[3:] for line in done.stdout.splitlines()]

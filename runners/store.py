@@ -135,12 +135,14 @@ class Store:
 
     def _others(self, chosen: set[str]) -> dict[str, Trial]:
         """Return the rows of this folder's other trials: as their own folder has them, or else as trials.csv does."""
-        rows = {trial: parts[0] for trial, parts in self._in_csv("trials", Trial).items()}
+        rows = {trial: parts[0] for trial, parts in self._in_csv("trials", Trial).items() if trial not in chosen}
         for path in sorted((self.root / "trials").glob("*/row.json")):
+            if path.parent.name in chosen:
+                continue
             with contextlib.suppress(InputError, ValidationError):  # of another version of klevel, or cut off
                 row = Trial.model_validate(read_json(path))
                 rows[row.trial] = row
-        return {trial: row for trial, row in rows.items() if trial not in chosen}
+        return rows
 
     def _in_csv(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
         """Return the rows of a CSV of this folder by trial; none where it cannot be read: it is written again."""

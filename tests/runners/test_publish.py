@@ -2,9 +2,10 @@
 
 import pytest
 
+from results.columns import EVIDENCE
 from results.errors import InputError
 from runners import publish as module
-from runners.publish import FILES, FORCED, publish
+from runners.publish import FORCED, publish
 from runners.row import row_of
 from runners.store import Store
 
@@ -26,8 +27,8 @@ def ran(tmp_path, make_spec, monkeypatch):
 def test_what_was_run_whole_is_copied_byte_for_byte(ran, tmp_path):
     folder = publish(*ran, tmp_path / "reference")
     assert folder == tmp_path / "reference" / "t"
-    assert sorted(p.name for p in folder.iterdir()) == sorted(FILES)
-    assert all((folder / n).read_bytes() == (ran[0].root / n).read_bytes() for n in FILES)
+    assert sorted(p.name for p in folder.iterdir()) == sorted(EVIDENCE)
+    assert all((folder / n).read_bytes() == (ran[0].root / n).read_bytes() for n in EVIDENCE)
     (folder / "figures").mkdir()
     publish(*ran, tmp_path / "reference")
     assert not (folder / "figures").exists(), "of the rows before"
