@@ -1,6 +1,6 @@
 """The methods that klevel compares, found by discovery: every subclass of `Method` with a name, in a file here.
 
-`REGISTRY` has them all by name; those that serve in a training loop of one's own can be imported from here.
+`METHODS` has them all by name; those that serve in a training loop of one's own can be imported from here.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def discover() -> dict[str, type[Method]]:
     return found
 
 
-REGISTRY: dict[str, type[Method]] = discover()
+METHODS: dict[str, type[Method]] = discover()
 
 __all__ = [
     "GMP",
-    "REGISTRY",
+    "METHODS",
     "WGSEF",
     "WGSEFDC",
     "Budget",

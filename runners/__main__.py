@@ -12,14 +12,14 @@ import joblib
 import torch
 import typer
 
-from methods import REGISTRY as METHODS
+from methods import METHODS
 from results.errors import InputError, NotExported, WorkerDied
 from results.reading import read
 from runners import environment, suite
 from runners.architectures import ARCHITECTURES
 from runners.collect import collect
 from runners.datasets import DATASETS
-from runners.executors import Setting
+from runners.executors import RunContext
 from runners.export import export as export_trial
 from runners.export.finished import find
 from runners.groupings import GROUPINGS
@@ -142,7 +142,7 @@ def run(
     place = _device(device)
     environment.die_with_parent()
     jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
-    table = run_trials(Setting(results, chosen.name, str(place), threads), chosen.trials, jobs, again, only_these)
+    table = run_trials(RunContext(results, chosen.name, str(place), threads), chosen.trials, jobs, again, only_these)
     store.describe(chosen.text, replace=only_these or not overrides)
     counts = table["status"].value_counts()
     print(
@@ -170,8 +170,8 @@ def measure(
 ) -> None:
     """Measure what a suite has trained once more, one network at a time: for a machine that is quiet now."""
     chosen = _load(name, overrides, limit)
-    setting = Setting(results, chosen.name, str(_device(device)), threads)
-    table = measure_trials(setting, chosen.trials)
+    context = RunContext(results, chosen.name, str(_device(device)), threads)
+    table = measure_trials(context, chosen.trials)
     print(f"{(table['status'] == 'done').sum()} measured -> {results / chosen.name / 'trials.csv'}")
 
 

@@ -29,7 +29,7 @@ Spec = DenseSpec | TrialSpec
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunContext:
     """What every task of a run shares: where results go, on what device, with how many threads each."""
 
     results: Path
@@ -51,26 +51,26 @@ Listener = Callable[[News], None]
 _log = logging.getLogger("klevel")
 
 
-def perform(setting: Setting, spec: Spec, listen: Listener) -> str | None:
+def perform(context: RunContext, spec: Spec, listen: Listener) -> str | None:
     """Do one task; return None, or the reason in one line where it failed.
 
     A trial that fails, or whose grouping does not apply to its network, leaves a row that says so.
     """
-    store = Store(setting.results, setting.suite)
+    store = Store(context.results, context.suite)
     folder = store.begin(spec) if isinstance(spec, TrialSpec) else store.dense(spec)
     with _logged_to(folder / "log.txt"):
         _log.info("%s %s", type(spec).__name__, spec.model_dump_json(exclude_defaults=True))
         try:
-            return _do(spec, Bench(store, torch.device(setting.device), _reporter(spec, listen)))
+            return _do(spec, Bench(store, torch.device(context.device), _reporter(spec, listen)))
         except (NothingToDivide, Untraceable) as error:
             _log.info("skipped: %s", error)
             assert isinstance(spec, TrialSpec), "a dense network is not divided"
-            store.finish(spec, row_of(spec, setting.suite, "skipped", str(error)))
+            store.finish(spec, row_of(spec, context.suite, "skipped", str(error)))
         except Exception as error:
             _log.exception("failed")
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             if isinstance(spec, TrialSpec):
-                store.finish(spec, row_of(spec, setting.suite, "failed", reason))
+                store.finish(spec, row_of(spec, context.suite, "failed", reason))
             return reason
     return None
 
@@ -120,28 +120,30 @@ def prepare(threads: int) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
-def execute(setting: Setting, specs: Sequence[Spec], jobs: int, listen: Listener) -> Iterator[tuple[Spec, str | None]]:
+def execute(
+    context: RunContext, specs: Sequence[Spec], jobs: int, listen: Listener
+) -> Iterator[tuple[Spec, str | None]]:
     """Do the tasks, `jobs` at a time, and yield each with its outcome as it ends: see `perform`.
 
     Raises WorkerDied where a process is lost; what had ended by then is kept.
     """
     if jobs == 1 or len(specs) == 1:
-        prepare(setting.threads)
+        prepare(context.threads)
         for spec in specs:
-            yield spec, perform(setting, spec, listen)
+            yield spec, perform(context, spec, listen)
     elif specs:
-        yield from _in_processes(setting, specs, min(jobs, len(specs)), listen)
+        yield from _in_processes(context, specs, min(jobs, len(specs)), listen)
 
 
 def _in_processes(
-    setting: Setting, specs: Sequence[Spec], jobs: int, listen: Listener
+    context: RunContext, specs: Sequence[Spec], jobs: int, listen: Listener
 ) -> Iterator[tuple[Spec, str | None]]:
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
+    spawn = multiprocessing.get_context("spawn")
+    queue = spawn.SimpleQueue()
     threading.Thread(target=_forward, args=(queue, listen), daemon=True).start()
-    pool = ProcessPoolExecutor(jobs, context, initializer=_begin_worker, initargs=(setting.threads, queue))
+    pool = ProcessPoolExecutor(jobs, spawn, initializer=_begin_worker, initargs=(context.threads, queue))
     try:
-        futures = {pool.submit(_perform_in_worker, setting, spec): spec for spec in specs}
+        futures = {pool.submit(_perform_in_worker, context, spec): spec for spec in specs}
         for future in as_completed(futures):
             yield futures[future], future.result()
         # only here: a worker that was killed while it told its news holds the lock of the queue for ever
@@ -173,5 +175,5 @@ def _begin_worker(threads: int, queue: Any) -> None:
     prepare(threads)
 
 
-def _perform_in_worker(setting: Setting, spec: Spec) -> str | None:
-    return perform(setting, spec, _news.put)
+def _perform_in_worker(context: RunContext, spec: Spec) -> str | None:
+    return perform(context, spec, _news.put)

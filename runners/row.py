@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from methods import REGISTRY as METHODS
+from methods import METHODS
 from results.columns import Trial
 from runners.environment import code_of
 from runners.spec import PRECISION, TrialSpec

@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from methods import REGISTRY as METHODS
+from methods import METHODS
 from results.columns import Trial
 from results.errors import InputError
 from runners.environment import code_of, machine
-from runners.executors import News, Setting, execute, prepare
+from runners.executors import News, RunContext, execute, prepare
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
@@ -51,13 +51,13 @@ def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN
 
 
 def run(
-    setting: Setting, trials: Sequence[TrialSpec], jobs: int, again: Again = NONE_AGAIN, only_these: bool = False
+    context: RunContext, trials: Sequence[TrialSpec], jobs: int, again: Again = NONE_AGAIN, only_these: bool = False
 ) -> pd.DataFrame:
     """Run what is missing of these trials, bring it into the CSVs (see `Store.collect`), and return their rows.
 
     Raises InputError where a dataset or a file of weights is not to be had, or another run is at work in the folder.
     """
-    store = Store(setting.results, setting.suite)
+    store = Store(context.results, context.suite)
     with store.lock():
         pending = list(_not_skipped(store, missing(store, trials, again)))
         _check_files(store, pending)
@@ -65,19 +65,19 @@ def run(
             if pending:
                 store.measured_on(machine())
             with _progress(len(pending)) as bar:
-                _run_pending(setting, store, pending, jobs, bar)
+                _run_pending(context, store, pending, jobs, bar)
         finally:
             table = store.collect(trials, only_these)
     return table
 
 
-def measure(setting: Setting, trials: Sequence[TrialSpec]) -> pd.DataFrame:
+def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
     """Measure every trial that is done once more, one after the other and nothing beside it; rebuild the CSVs.
 
     Raises InputError where none is done.
     """
-    store = Store(setting.results, setting.suite)
-    prepare(setting.threads)
+    store = Store(context.results, context.suite)
+    prepare(context.threads)
     with store.lock():
         done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
         if not done:
@@ -85,7 +85,7 @@ def measure(setting: Setting, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         store.measured_on(machine())
         try:
             for spec in tqdm(done, unit="trial"):
-                measure_again(spec, Bench(store, torch.device(setting.device)))
+                measure_again(spec, Bench(store, torch.device(context.device)))
         finally:
             table = store.collect(trials)
     return table
@@ -115,7 +115,7 @@ def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
             begin_dense(dense, data_of(dense, cpu))
 
 
-def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm[NoReturn]) -> None:
+def _run_pending(context: RunContext, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm[NoReturn]) -> None:
     def listen(news: News) -> None:
         epoch = news.epoch
         bar.set_description_str(f"{news.name} seed {news.seed}", refresh=False)
@@ -124,14 +124,14 @@ def _run_pending(setting: Setting, store: Store, pending: list[TrialSpec], jobs:
 
     networks = {spec.dense.id: spec.dense for spec in pending}
     lost: dict[str, str] = {}
-    for dense, reason in execute(setting, [n for n in networks.values() if _absent(store, n)], jobs, listen):
+    for dense, reason in execute(context, [n for n in networks.values() if _absent(store, n)], jobs, listen):
         if reason:
             lost[dense.id] = f"its dense network failed: {reason}"
     for spec in (s for s in pending if s.dense.id in lost):
         store.begin(spec)
         store.finish(spec, row_of(spec, store.suite, "failed", lost[spec.dense.id]))
         bar.update()
-    for task, reason in execute(setting, [s for s in pending if s.dense.id not in lost], jobs, listen):
+    for task, reason in execute(context, [s for s in pending if s.dense.id not in lost], jobs, listen):
         bar.update()
         if reason:
             bar.write(f"trial {task.id} failed: {reason}", file=sys.stderr)

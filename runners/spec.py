@@ -19,8 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from methods import REGISTRY as METHODS
-from methods import Method
+from methods import METHODS, Method
 from methods.base import Start
 from methods.groups import Measure, Scope
 from results.errors import InputError, nearest

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from methods import REGISTRY as METHODS
+from methods import METHODS
 from results.errors import InputError, nearest
 from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
 

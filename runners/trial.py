@@ -10,8 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from methods import REGISTRY as METHODS
-from methods import Method
+from methods import METHODS, Method
 from methods.groups import Budget, Groups
 from results import klevel
 from results.columns import Trial

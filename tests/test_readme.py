@@ -10,8 +10,7 @@ import torch
 
 from analysis.__main__ import main as analyse
 from analysis.load import load
-from methods import REGISTRY as METHODS
-from methods import Method
+from methods import METHODS, Method
 from runners import suite, trial
 from runners.__main__ import main
 from runners.architectures import ARCHITECTURES

@@ -8,10 +8,10 @@ import pytest
 import torch
 from annotated_types import Ge, Gt
 
-from methods import REGISTRY, Method, discover
+from methods import METHODS, Method, discover
 from methods.groups import Budget, Family, Groups
 
-METHODS = pytest.mark.parametrize("cls", [pytest.param(c, id=n) for n, c in REGISTRY.items()])
+EVERY_METHOD = pytest.mark.parametrize("cls", [pytest.param(c, id=n) for n, c in METHODS.items()])
 LAYOUTS = pytest.mark.parametrize("dims", [pytest.param((0,), id="filter"), pytest.param((0, 1), id="element")])
 SCOPES = pytest.mark.parametrize("scope", ["layer", "network"])
 
@@ -33,16 +33,16 @@ def make(cls, groups, keep=0.4, scope="layer"):
     return cls(groups, Budget.of(groups, keep, scope), **settings(cls))
 
 
-@METHODS
+@EVERY_METHOD
 def test_declares_itself(cls):
     assert issubclass(cls, Method)
-    assert REGISTRY[cls.name] is cls
+    assert METHODS[cls.name] is cls
     assert cls.starts_from in ("scratch", "dense")
     assert inspect.getdoc(cls), "a method's docstring gives its formula and source"
     assert "\n" not in inspect.getdoc(cls).split("\n\n")[0] or len(inspect.getdoc(cls).split("\n")[0]) > 10
 
 
-@METHODS
+@EVERY_METHOD
 def test_hyperparameters_have_a_range(cls):
     for name, (kind, default) in cls.hyperparameters().items():
         assert default is ... or default is None or isinstance(default, float | int | str | bool), name
@@ -50,7 +50,7 @@ def test_hyperparameters_have_a_range(cls):
             raise AssertionError(f"{cls.name}.{name}: a bare {kind.__name__} has no range")
 
 
-@METHODS
+@EVERY_METHOD
 @LAYOUTS
 @SCOPES
 def test_scores_rank_every_group(cls, dims, scope):
@@ -63,7 +63,7 @@ def test_scores_rank_every_group(cls, dims, scope):
     assert sum(int(m.sum()) for m in masks) == method.budget.total
 
 
-@METHODS
+@EVERY_METHOD
 @LAYOUTS
 @SCOPES
 def test_a_step_never_grows_a_group_nor_makes_it_infinite(cls, dims, scope):
@@ -77,7 +77,7 @@ def test_a_step_never_grows_a_group_nor_makes_it_infinite(cls, dims, scope):
         assert (new <= old * (1 + 1e-6)).all()
 
 
-@METHODS
+@EVERY_METHOD
 def test_a_zero_group_stays_zero(cls):
     groups = groups_of()
     groups.scale_([torch.tensor([0.0] + [1.0] * (f.size - 1)) for f in groups])
@@ -85,7 +85,7 @@ def test_a_zero_group_stays_zero(cls):
     assert all(f.members[0][0][0].eq(0).all() for f in groups)
 
 
-@METHODS
+@EVERY_METHOD
 def test_what_trains_acts_and_what_does_not_leaves_the_network_alone(cls):
     groups, untouched = groups_of(), groups_of()
     method = make(cls, groups)
@@ -95,7 +95,7 @@ def test_what_trains_acts_and_what_does_not_leaves_the_network_alone(cls):
     assert (moved or penalty is not None) == cls.trains
 
 
-@METHODS
+@EVERY_METHOD
 def test_the_same_state_gives_the_same_step_and_scores(cls):
     outcomes = []
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_the_same_state_gives_the_same_step_and_scores(cls):
     assert torch.equal(*outcomes)
 
 
-@METHODS
+@EVERY_METHOD
 def test_diagnostics_are_finite_numbers(cls):
     method = make(cls, groups_of())
     method.after_step(0.1, 0.5)
@@ -115,7 +115,7 @@ def test_diagnostics_are_finite_numbers(cls):
     assert not cls.decays or cls.trains, "a method that does not train has no phase to leave the weight decay off in"
 
 
-@METHODS
+@EVERY_METHOD
 def test_skip_answers_none_or_a_reason(cls):
     trial = types.SimpleNamespace(architecture="mlp", dataset="digits", grouping="filter", scope="layer", keep=0.5)
     reason = cls.skip(trial)
@@ -123,17 +123,17 @@ def test_skip_answers_none_or_a_reason(cls):
 
 
 def test_discovery_finds_each_file_once():
-    assert discover() == REGISTRY
-    assert {"dense", "random", "wgsef", "group_lasso", "l1_filter", "magnitude", "gmp"} <= set(REGISTRY)
+    assert discover() == METHODS
+    assert {"dense", "random", "wgsef", "group_lasso", "l1_filter", "magnitude", "gmp"} <= set(METHODS)
 
 
 def test_ranges_reach_the_declaration():
-    ramp, _ = REGISTRY["wgsef"].hyperparameters()["ramp"]
+    ramp, _ = METHODS["wgsef"].hyperparameters()["ramp"]
     assert any(isinstance(m, Ge | Gt) for m in ramp.__metadata__)
 
 
 def test_copy_of_a_network_is_not_touched():
     groups = groups_of()
     twin = copy.deepcopy(groups)
-    make(REGISTRY["wgsef"], groups).after_step(0.5, 1.0)
+    make(METHODS["wgsef"], groups).after_step(0.5, 1.0)
     assert all(torch.equal(a, b) for a, b in zip(twin.norms(), groups_of().norms(), strict=True))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from methods import REGISTRY
+from methods import METHODS
 from methods.envelope import dual_variable
 from methods.groups import Budget, Family, Groups
 
@@ -35,7 +35,7 @@ def solved(name, weights, optimiser, lam=LAM, decaying=False):
     b = torch.tensor([[2.0], [1.5], [1.0], [0.3], [0.2]], dtype=torch.float64) * torch.tensor([1.0, -0.6, 0.1])
     groups = Groups([Family("f", [(x, (0,))])])
     own = {} if weights is None else {"weights": weights}
-    method = REGISTRY[name](groups, Budget.of(groups, 0.4), lam=lam, **own)
+    method = METHODS[name](groups, Budget.of(groups, 0.4), lam=lam, **own)
     optimizer = optimiser([x])
     method.attach(optimizer)
     highest = optimizer.param_groups[0]["lr"]
@@ -88,7 +88,7 @@ def test_a_prox_without_the_factor_of_the_momentum_would_end_elsewhere():
 def test_a_parameter_in_two_settings_has_a_metric_of_its_own():
     weight, bias = (torch.randn(4, n, dtype=torch.float64).requires_grad_() for n in (3, 1))
     groups = Groups([Family("f", [(weight, (0,)), (bias, (0,))])])
-    method = REGISTRY["wgsef"](groups, Budget.of(groups, 0.5), lam=0.1)
+    method = METHODS["wgsef"](groups, Budget.of(groups, 0.5), lam=0.1)
     optimizer = torch.optim.SGD([{"params": [weight], "momentum": 0.9}, {"params": [bias]}], lr=0.1)
     method.attach(optimizer)
     for step in range(400):

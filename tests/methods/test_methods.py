@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods import REGISTRY
+from methods import METHODS
 from methods.envelope import optimality_gap, prox_factors
 from methods.groups import Budget, Family, Groups
 from methods.proximal import ramp_up
@@ -22,7 +22,7 @@ def groups_with(*norm_lists, extra=None):
 
 
 def make(name, groups, keep=0.5, scope="layer", **hyper):
-    return REGISTRY[name](groups, Budget.of(groups, keep, scope), **hyper)
+    return METHODS[name](groups, Budget.of(groups, keep, scope), **hyper)
 
 
 def test_group_lasso_soft_thresholds_by_the_size_of_a_group():

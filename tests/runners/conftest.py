@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from methods import REGISTRY
+from methods import METHODS
 from methods.groups import Budget, NothingToDivide
 from runners import compaction, data, executors, measurement, trial
 from runners.architectures import ARCHITECTURES
@@ -70,9 +70,7 @@ def entry_of():
     """Return how a suite names a method: a mapping with a value for each hyper-parameter that needs one."""
 
     def entry(method):
-        needed = {
-            n: _value(kind) for n, (kind, default) in REGISTRY[method].hyperparameters().items() if default is ...
-        }
+        needed = {n: _value(kind) for n, (kind, default) in METHODS[method].hyperparameters().items() if default is ...}
         return {"name": method} | needed
 
     return entry

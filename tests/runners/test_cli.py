@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from methods import REGISTRY
+from methods import METHODS
 from runners import __main__ as cli
 from runners import executors
 from runners.__main__ import main
@@ -155,7 +155,7 @@ def test_measure_takes_the_latencies_anew(klevel, suite, results):
 @pytest.mark.parametrize(
     ("kind", "entries"),
     [
-        ("methods", sorted(REGISTRY)),
+        ("methods", sorted(METHODS)),
         ("architectures", [*ARCHITECTURES, "torchvision/NAME", OWN]),
         ("datasets", [*DATASETS, OWN]),
         ("groupings", [*GROUPINGS, OWN]),
@@ -246,7 +246,7 @@ def test_help(klevel, arguments):
 def test_as_many_trials_run_at_a_time_as_the_process_may_use_cpus(klevel, suite, monkeypatch):
     asked = []
 
-    def run(setting, trials, jobs, *rest):
+    def run(context, trials, jobs, *rest):
         asked.append(jobs)
         return pd.DataFrame({"status": []})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runners.executors import Setting, perform
+from runners.executors import RunContext, perform
 from runners.groupings import GROUPINGS
 from runners.store import Store
 from tests.runners.networks import network_for
@@ -22,8 +22,8 @@ CASES = [
 def test_a_schedule_reaches_its_k_without_tuning(tmp_path, make_spec, method, grouping, scope, recipe):
     network = network_for(grouping)
     spec = make_spec(method, grouping=grouping, scope=scope, keep=0.1, recipe=RECIPES[recipe], architecture=network)
-    setting = Setting(tmp_path, "t", "cpu", 1)
-    outcomes = [perform(setting, s, lambda news: None) for s in (spec.dense, spec)]
+    context = RunContext(tmp_path, "t", "cpu", 1)
+    outcomes = [perform(context, s, lambda news: None) for s in (spec.dense, spec)]
     assert outcomes[0] is None
     assert outcomes[1] is None or outcomes[1].startswith("collapsed"), "so few steps teach a network little"
     row = Store(tmp_path, "t").row(spec)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from methods import REGISTRY
+from methods import METHODS
 from methods.groups import Budget
 from runners import trial
-from runners.executors import Setting, perform
+from runners.executors import RunContext, perform
 from runners.store import Store
 from runners.trial import _verdict
 
@@ -30,9 +30,9 @@ def test_chance_and_five_points_are_needed(monkeypatch, accuracy, classes, statu
 def test_a_collapsed_trial_keeps_what_was_measured(tmp_path, make_spec, monkeypatch):
     monkeypatch.setattr(trial, "MARGIN", 0.95)
     spec = make_spec("gmp")
-    setting = Setting(tmp_path, "t", "cpu", 1)
-    assert perform(setting, spec.dense, lambda news: None) is None
-    assert perform(setting, spec, lambda news: None).startswith("collapsed")
+    context = RunContext(tmp_path, "t", "cpu", 1)
+    assert perform(context, spec.dense, lambda news: None) is None
+    assert perform(context, spec, lambda news: None).startswith("collapsed")
     row = Store(tmp_path, "t").row(spec)
     assert (row.status, row.classes) == ("failed", 10)
     assert row.test_top1 is not None
@@ -40,25 +40,25 @@ def test_a_collapsed_trial_keeps_what_was_measured(tmp_path, make_spec, monkeypa
 
 
 def test_a_method_with_a_budget_of_its_own_is_refused(tmp_path, make_spec, monkeypatch):
-    class Greedy(REGISTRY["magnitude"]):
+    class Greedy(METHODS["magnitude"]):
         name = "greedy"
 
         def __init__(self, groups, budget):
             super().__init__(groups, Budget.of(groups, 1.0))
 
-    monkeypatch.setitem(REGISTRY, "greedy", Greedy)
+    monkeypatch.setitem(METHODS, "greedy", Greedy)
     spec = make_spec("greedy", keep=0.5)
-    setting = Setting(tmp_path, "t", "cpu", 1)
-    perform(setting, spec.dense, lambda news: None)
-    assert "sets a budget of its own" in perform(setting, spec, lambda news: None)
+    context = RunContext(tmp_path, "t", "cpu", 1)
+    perform(context, spec.dense, lambda news: None)
+    assert "sets a budget of its own" in perform(context, spec, lambda news: None)
 
 
 def test_equal_multiply_adds_are_more_epochs_of_the_small_network_at_most_four_times(tmp_path, make_spec):
-    setting, rows = Setting(tmp_path, "t", "cpu", 1), {}
+    context, rows = RunContext(tmp_path, "t", "cpu", 1), {}
     for equal, keep in (("epochs", 0.1), ("macs", 0.1), ("macs", 0.9)):
         spec = make_spec("random", start="scratch", equal=equal, keep=keep)
-        perform(setting, spec.dense, lambda news: None)
-        assert perform(setting, spec, lambda news: None) is None
+        perform(context, spec.dense, lambda news: None)
+        assert perform(context, spec, lambda news: None) is None
         rows[equal, keep] = Store(tmp_path, "t").row(spec)
     total = rows["epochs", 0.1].trained_epochs
     assert total == rows["epochs", 0.1].finetune_epochs == rows["macs", 0.1].finetune_epochs, "nominal"
@@ -69,11 +69,11 @@ def test_equal_multiply_adds_are_more_epochs_of_the_small_network_at_most_four_t
 
 
 def test_one_cycle_of_the_rate_goes_over_both_phases(tmp_path, make_spec):
-    setting, rates = Setting(tmp_path, "t", "cpu", 1), {}
+    context, rates = RunContext(tmp_path, "t", "cpu", 1), {}
     for over in ("phase", "trial"):
         spec = make_spec("gmp", {"sparsify_epochs": 3, "finetune_epochs": 3}, schedule_over=over)
-        perform(setting, spec.dense, lambda news: None)
-        assert perform(setting, spec, lambda news: None) is None
+        perform(context, spec.dense, lambda news: None)
+        assert perform(context, spec, lambda news: None) is None
         epochs = json.loads((Store(tmp_path, "t").trial(spec) / "epochs.json").read_text())
         rates[over] = [e["lr"] for e in epochs]
     assert rates["trial"] == sorted(rates["trial"], reverse=True)

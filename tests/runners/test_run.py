@@ -14,7 +14,7 @@ import pytest
 from results.columns import VARYING
 from runners import executors, run, trial
 from runners.__main__ import main
-from runners.executors import Setting
+from runners.executors import RunContext
 from runners.store import Store
 
 ROOT = Path(run.__file__).parents[1]
@@ -42,9 +42,9 @@ def performed(monkeypatch):
     """The tasks that were done, in their order."""
     tasks, real = [], executors.perform
 
-    def perform(setting, spec, listen):
+    def perform(context, spec, listen):
         tasks.append(spec)
-        return real(setting, spec, listen)
+        return real(context, spec, listen)
 
     monkeypatch.setattr(executors, "perform", perform)
     return tasks
@@ -71,20 +71,20 @@ def test_a_limit_runs_the_first_trials_and_the_next_run_the_rest(suite, tmp_path
 
 
 def test_dense_networks_are_trained_where_a_pending_trial_needs_them(suite, tmp_path, performed, make_spec):
-    setting = Setting(tmp_path, "t", "cpu", 1)
-    run.run(setting, [make_spec(seed=1)], jobs=1)
+    context = RunContext(tmp_path, "t", "cpu", 1)
+    run.run(context, [make_spec(seed=1)], jobs=1)
     assert [s.seed for s in performed] == [1, 1]
-    run.run(setting, [make_spec(seed=1, keep=0.25)], jobs=1)
+    run.run(context, [make_spec(seed=1, keep=0.25)], jobs=1)
     assert len(performed) == 3, "its dense network is there"
 
 
 def test_failed_trials_are_run_again_on_request(tmp_path, make_spec, monkeypatch):
-    setting, spec = Setting(tmp_path, "t", "cpu", 1), make_spec()
+    context, spec = RunContext(tmp_path, "t", "cpu", 1), make_spec()
     with monkeypatch.context() as patch:
         patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
-        assert run.run(setting, [spec], 1)["status"].tolist() == ["failed"]
-    assert run.run(setting, [spec], 1)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
-    assert run.run(setting, [spec], 1, run.Again(failed=True))["status"].tolist() == ["done"]
+        assert run.run(context, [spec], 1)["status"].tolist() == ["failed"]
+    assert run.run(context, [spec], 1)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
+    assert run.run(context, [spec], 1, run.Again(failed=True))["status"].tolist() == ["done"]
 
 
 def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monkeypatch):
@@ -97,7 +97,7 @@ def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monke
 
     monkeypatch.setattr(executors, "run_trial", run_trial)
     with pytest.raises(KeyboardInterrupt):
-        run.run(Setting(tmp_path, "t", "cpu", 1), specs, 1)
+        run.run(RunContext(tmp_path, "t", "cpu", 1), specs, 1)
     assert [r["trial"] for r in rows(tmp_path)] == [specs[0].id]
     assert Store(tmp_path, "t").row(specs[1]) is None
 

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from methods import REGISTRY
+from methods import METHODS
 from runners.spec import NOT_DENSE, Recipe, TrialSpec
 
-METHODS = pytest.mark.parametrize("method", REGISTRY)
+EVERY_METHOD = pytest.mark.parametrize("method", METHODS)
 RECIPE = {"dense_epochs": 8, "sparsify_epochs": 8, "finetune_epochs": 3}
 SPEC = {"method": "magnitude", "architecture": "mlp", "dataset": "digits", "keep": 0.5, "seed": 0, "recipe": RECIPE}
 
@@ -133,14 +133,14 @@ def test_a_default_of_the_recipe_spelled_out_does_not_matter(field):
     assert spec(recipe={field: Recipe.model_fields[field].default}).id == spec().id
 
 
-@METHODS
+@EVERY_METHOD
 def test_a_default_hyperparameter_spelled_out_does_not_matter(method, make_spec):
     plain = make_spec(method)
     assert make_spec(method, hyperparameters=plain.all_hyperparameters).id == plain.id
-    assert set(plain.all_hyperparameters) == set(REGISTRY[method].hyperparameters())
+    assert set(plain.all_hyperparameters) == set(METHODS[method].hyperparameters())
 
 
-@METHODS
+@EVERY_METHOD
 def test_the_start_that_a_method_has_anyway_does_not_matter_spelled_out(method, make_spec):
     plain = make_spec(method)
     assert make_spec(method, start=plain.starts_from).id == plain.id
@@ -174,7 +174,7 @@ def test_the_dense_network_depends_on(field):
 
 
 def test_all_methods_share_the_dense_network(make_spec):
-    shared = {make_spec(m, start=s).dense.id for m in REGISTRY for s in (None, "scratch")}
+    shared = {make_spec(m, start=s).dense.id for m in METHODS for s in (None, "scratch")}
     shared |= {make_spec(grouping="element", scope="network", keep=0.1).dense.id}
     assert len(shared) == 1
 
@@ -195,12 +195,12 @@ RECIPES = [
 ]
 
 
-@METHODS
+@EVERY_METHOD
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("start", [None, "scratch", "dense"])
 def test_every_method_gets_the_same_number_of_epochs(method, recipe, start, make_spec):
     dense, sparsify, finetune, own = recipe.values()
-    if REGISTRY[method].trains and start == "dense" and own != "dense" and sparsify <= dense:
+    if METHODS[method].trains and start == "dense" and own != "dense" and sparsify <= dense:
         with pytest.raises(ValidationError, match="set start: dense in the recipe"):
             make_spec(method, recipe, start=start)
         return
@@ -208,17 +208,17 @@ def test_every_method_gets_the_same_number_of_epochs(method, recipe, start, make
     total = trial.recipe.total_epochs
     assert sum(trial.epochs) == total
     assert min(trial.epochs) >= 0
-    assert (trial.epochs.sparsify > 0) == REGISTRY[method].trains
+    assert (trial.epochs.sparsify > 0) == METHODS[method].trains
     assert (trial.epochs.dense > 0) == (trial.starts_from == "dense")
     assert total == (dense + sparsify if own == "dense" else max(dense, sparsify)) + finetune
 
 
-@METHODS
+@EVERY_METHOD
 @pytest.mark.parametrize("finetune", [0, 1, 5, 9])
 def test_a_split_of_its_own_leaves_the_total(method, finetune, make_spec):
     recipe = {"dense_epochs": 8, "sparsify_epochs": 8, "finetune_epochs": 3}
     trial = make_spec(method, recipe, finetune_epochs=finetune)
-    cls = REGISTRY[method]
+    cls = METHODS[method]
     expected = (0, 11 - finetune, finetune) if cls.trains else (11 - finetune, 0, finetune)
     assert trial.epochs == (expected if cls.prunes else (8, 0, 3)), "the dense control has nothing to tune"
     if not cls.trains:
@@ -247,12 +247,12 @@ def test_keys_that_decide_nothing_or_fit_no_phase_are_refused(changes, words):
 WEIGHTS = {"dense_weights": "weights.pt", "dense_epochs": 0, "sparsify_epochs": 6, "finetune_epochs": 2}
 
 
-@METHODS
+@EVERY_METHOD
 @pytest.mark.parametrize("start", [None, "scratch", "dense"])
 @pytest.mark.parametrize("own", [None, "scratch", "dense"])
 def test_with_weights_from_a_file_every_start_gets_the_same_number_of_epochs(method, start, own, make_spec):
     trial = make_spec(method, WEIGHTS | {"start": own}, start=start)
-    assert trial.epochs == ((0, 6, 2) if REGISTRY[method].trains else (0, 0, 8))
+    assert trial.epochs == ((0, 6, 2) if METHODS[method].trains else (0, 0, 8))
     assert trial.recipe.total_epochs == 8
 
 
@@ -280,9 +280,9 @@ def test_the_dense_network_is_trained_here_or_elsewhere(recipe, words):
         spec(recipe=recipe)
 
 
-@METHODS
+@EVERY_METHOD
 def test_where_a_method_starts(method, make_spec):
-    cls = REGISTRY[method]
+    cls = METHODS[method]
     assert make_spec(method).starts_from == cls.starts_from
     for start in ("scratch", "dense"):
         follows = make_spec(method, {"start": start}).starts_from
@@ -291,7 +291,7 @@ def test_where_a_method_starts(method, make_spec):
         assert own == (start if cls.prunes else "dense"), "the trial's own word goes before that of the recipe"
 
 
-@METHODS
+@EVERY_METHOD
 @pytest.mark.parametrize("wrong", [{"nonsense": 1}, {"lam": float("inf")}, {"lam": "x"}])
 def test_wrong_hyperparameters_are_refused(method, wrong, make_spec):
     with pytest.raises(ValidationError):

@@ -6,10 +6,10 @@ import pytest
 import torch
 import yaml
 
-from methods import REGISTRY
+from methods import METHODS
 from results.columns import VARYING, Trial, names
 from runners import compaction, executors, trial
-from runners.executors import Setting, perform
+from runners.executors import RunContext, perform
 from runners.groupings import GROUPINGS
 from runners.run import run
 from runners.spec import TrialSpec
@@ -25,7 +25,7 @@ DESIGN = (
     "dense_peak_mb peak_mb train_seconds device threads torch commit start train_images realisation"
 )
 FRACTIONS = ("dense_val_top1", "dense_test_top1", "val_top1", "test_top1", "test_top5", "group_sparsity")
-PAIRS = [(m, g) for m in REGISTRY for g in GROUPINGS]
+PAIRS = [(m, g) for m in METHODS for g in GROUPINGS]
 
 
 def silent(news):
@@ -33,19 +33,19 @@ def silent(news):
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    return Setting(tmp_path_factory.mktemp("results"), "t", "cpu", 1)
+def context(tmp_path_factory):
+    return RunContext(tmp_path_factory.mktemp("results"), "t", "cpu", 1)
 
 
 @pytest.fixture(scope="module")
-def finished(setting, make_spec):
+def finished(context, make_spec):
     """Return the row of a trial that was done, and its folder; the dense network is trained where it is missing."""
 
     def of(spec):
-        store = Store(setting.results, setting.suite)
+        store = Store(context.results, context.suite)
         if store.dense_record(spec.dense) is None:
-            assert perform(setting, spec.dense, silent) is None
-        assert perform(setting, spec, silent) is None
+            assert perform(context, spec.dense, silent) is None
+        assert perform(context, spec, silent) is None
         return store.row(spec), store.trial(spec)
 
     return of
@@ -59,18 +59,18 @@ def test_the_columns_are_those_of_the_design():
 @pytest.mark.parametrize(("method", "grouping"), PAIRS)
 def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
     spec = make_spec(method, keep=0.3, grouping=grouping, architecture=network_for(grouping))
-    if reason := REGISTRY[method].skip(spec):
+    if reason := METHODS[method].skip(spec):
         pytest.skip(reason)
     row, folder = finished(spec)
     assert list(row.cells()) == names(Trial)
     unsaid = {"reason", "commit", "finetune_lr", "augmentation", "dense_weights"}  # by so plain a recipe
-    unsaid |= set() if REGISTRY[method].trains else {"k_reached", "groups_above"}
+    unsaid |= set() if METHODS[method].trains else {"k_reached", "groups_above"}
     assert {c for c, v in row.cells().items() if v is None} - {"commit"} == unsaid - {"commit"}
     assert (row.status, row.reason, row.trial, row.suite) == ("done", None, spec.id, "t")
     assert all(0 <= getattr(row, c) <= 1 for c in FRACTIONS)
     assert row.test_top1 <= row.test_top5
     assert abs(row.projection_drop) <= 1
-    check_groups(row, 0.3 if REGISTRY[method].prunes else 1.0)
+    check_groups(row, 0.3 if METHODS[method].prunes else 1.0)
     check_costs(row)
     assert row.dense_epochs + row.sparsify_epochs + row.finetune_epochs == spec.recipe.total_epochs
     assert (row.threads, row.device, row.train_images) == (1, "cpu", 40)
@@ -130,11 +130,11 @@ def test_what_is_removed_leaves_no_zero_behind(grouping, finished, make_spec):
     assert finished(make_spec(grouping=grouping, architecture=network_for(grouping)))[0].realisation == "compact"
 
 
-def test_a_grouping_that_does_not_apply_is_a_row_with_its_reason(setting, make_spec):
+def test_a_grouping_that_does_not_apply_is_a_row_with_its_reason(context, make_spec):
     spec = make_spec(grouping="depth")
-    assert perform(setting, spec.dense, silent) is None
-    assert perform(setting, spec, silent) is None
-    row = Store(setting.results, setting.suite).row(spec)
+    assert perform(context, spec.dense, silent) is None
+    assert perform(context, spec, silent) is None
+    row = Store(context.results, context.suite).row(spec)
     assert (row.status, row.reason) == ("skipped", "the grouping found nothing to divide in this network")
     assert row.test_top1 is None
 
@@ -147,7 +147,7 @@ def test_zeros_are_still_there_after_fine_tuning(finished, make_spec):
 
 
 @pytest.mark.parametrize("grouping", ["element", "kernel", "block", "n_of_m"])
-def test_sparse_layers_where_they_are_faster(setting, finished, make_spec, monkeypatch, grouping):
+def test_sparse_layers_where_they_are_faster(context, finished, make_spec, monkeypatch, grouping):
     monkeypatch.setattr(compaction, "CLOCK", lambda functions: {n: 1.0 if n == "masked" else 0.1 for n in functions})
     spec = make_spec("random", grouping=grouping, keep=0.25)
     row, folder = finished(spec)
@@ -158,11 +158,11 @@ def test_sparse_layers_where_they_are_faster(setting, finished, make_spec, monke
     kept = torch.load(folder / "compact.pt", weights_only=True)
     assert kept["sparse"], "which layers they are is kept, so that nothing is timed again"
     monkeypatch.undo()
-    again = trial.measure_again(spec, trial.Bench(Store(setting.results, "t"), torch.device("cpu")))
+    again = trial.measure_again(spec, trial.Bench(Store(context.results, "t"), torch.device("cpu")))
     assert (again.params, again.macs, again.realisation) == (row.params, row.macs, row.realisation)
 
 
-@pytest.mark.parametrize("method", [m for m, cls in REGISTRY.items() if cls.prunes])
+@pytest.mark.parametrize("method", [m for m, cls in METHODS.items() if cls.prunes])
 def test_scope_network_keeps_exactly_k_in_all(method, finished, make_spec):
     row, _ = finished(make_spec(method, scope="network", keep=0.3))
     sizes, target, kept = (list(v) for v in (row.groups, row.groups_target, row.groups_kept))
@@ -170,7 +170,7 @@ def test_scope_network_keeps_exactly_k_in_all(method, finished, make_spec):
     assert min(kept) >= 1
 
 
-@pytest.mark.parametrize("method", REGISTRY)
+@pytest.mark.parametrize("method", METHODS)
 def test_the_same_trial_gives_the_same_row(method, finished, make_spec):
     rows = [finished(make_spec(method, keep=0.4))[0].cells() for _ in range(2)]
     first, second = ({c: v for c, v in row.items() if c not in VARYING} for row in rows)
@@ -192,12 +192,12 @@ def test_a_start_from_scratch_goes_through_no_dense_epoch(finished, make_spec):
     assert {e["phase"] for e in json.loads((folder / "epochs.json").read_text())} == {"finetune"}
 
 
-def test_measuring_again_changes_what_is_measured_alone(setting, finished, make_spec):
+def test_measuring_again_changes_what_is_measured_alone(context, finished, make_spec):
     for grouping in GROUPINGS:
         spec = make_spec(grouping=grouping, keep=0.35, architecture=network_for(grouping))
         row, folder = finished(spec)
         weights = (folder / "compact.pt").read_bytes()
-        store = Store(setting.results, setting.suite)
+        store = Store(context.results, context.suite)
         again = trial.measure_again(spec, trial.Bench(store, torch.device("cpu")))
         varying = {c: getattr(row, c) for c in ("speedup_b1", "speedup_b64")}
         assert again.model_copy(update=varying) == row
@@ -205,33 +205,33 @@ def test_measuring_again_changes_what_is_measured_alone(setting, finished, make_
         assert (folder / "compact.pt").read_bytes() == weights
 
 
-def test_the_listener_hears_of_every_epoch(setting, make_spec):
+def test_the_listener_hears_of_every_epoch(context, make_spec):
     heard = []
     spec = make_spec("wgsef", keep=0.15)
-    perform(setting, spec.dense, heard.append)
-    perform(setting, spec, heard.append)
+    perform(context, spec.dense, heard.append)
+    perform(context, spec, heard.append)
     assert [n.epoch.phase for n in heard] == ["dense", "sparsify", "finetune"]
     assert [n.name for n in heard] == ["dense network lenet5 digits", *["wgsef lenet5 digits"] * 2]
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    return Setting(tmp_path, "t", "cpu", 1)
+    return RunContext(tmp_path, "t", "cpu", 1)
 
 
-def outcome(setting, trials):
-    table = run(setting, trials, jobs=1)
+def outcome(context, trials):
+    table = run(context, trials, jobs=1)
     return {r["trial"]: (r["status"], r["reason"]) for r in table.to_dict("records")}
 
 
-def assert_failed(setting, specs, bad, reason):
+def assert_failed(context, specs, bad, reason):
     """Only `bad` failed; the others have their accuracy; the reason is one line, the log says where it came from."""
-    found = outcome(setting, specs)
+    found = outcome(context, specs)
     assert {i for i, (status, _) in found.items() if status != "done"} == {bad.id}
     assert found[bad.id][0] == "failed"
     assert reason in found[bad.id][1]
     assert "\n" not in found[bad.id][1]
-    store = Store(setting.results, setting.suite)
+    store = Store(context.results, context.suite)
     assert store.row(bad).test_top1 is None
     assert all(store.row(s).test_top1 is not None for s in specs if s != bad)
     assert "Traceback" in (store.trial(bad) / "log.txt").read_text()
@@ -258,13 +258,13 @@ def test_the_gate_lets_no_difference_above_the_tolerance_through(monkeypatch, er
 
 
 def test_a_method_that_raises_is_a_failure_with_its_words_in_one_line(fresh, make_spec, monkeypatch):
-    class Broken(REGISTRY["magnitude"]):
+    class Broken(METHODS["magnitude"]):
         name = "broken"
 
         def scores(self):
             raise IndexError("no such\n  group")
 
-    monkeypatch.setitem(REGISTRY, "broken", Broken)
+    monkeypatch.setitem(METHODS, "broken", Broken)
     bad = make_spec("broken")
     assert_failed(fresh, [bad, make_spec()], bad, "IndexError: no such group")
 
@@ -286,14 +286,14 @@ def test_a_dense_network_that_fails_takes_its_trials_along_and_no_others(fresh, 
 
 
 def test_a_method_that_skips_is_a_row_with_its_reason(fresh, make_spec, monkeypatch):
-    class Picky(REGISTRY["magnitude"]):
+    class Picky(METHODS["magnitude"]):
         name = "picky"
 
         @classmethod
         def skip(cls, trial):
             return "not below a half" if trial.keep < 0.5 else None
 
-    monkeypatch.setitem(REGISTRY, "picky", Picky)
+    monkeypatch.setitem(METHODS, "picky", Picky)
     specs = [make_spec("picky", keep=k) for k in (0.25, 0.5)]
     found = outcome(fresh, specs)
     assert found[specs[0].id] == ("skipped", "not below a half")

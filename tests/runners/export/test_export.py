@@ -14,7 +14,7 @@ from runners import export as exporting
 from runners.__main__ import main
 from runners.architectures import ARCHITECTURES
 from runners.deployed import load
-from runners.executors import Setting, perform
+from runners.executors import RunContext, perform
 from runners.export import FILES, Pair, onnx_file, plan_with_origins, write
 from runners.groupings import GROUPINGS
 from runners.training import evaluate
@@ -24,11 +24,11 @@ from tests.runners.networks import RESIDUAL
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory, make_spec):
     """The results folder of three trials: one that is compact, one that is masked, and one that failed."""
-    setting = Setting(tmp_path_factory.mktemp("exported") / "results", "t", "cpu", 1)
+    context = RunContext(tmp_path_factory.mktemp("exported") / "results", "t", "cpu", 1)
     specs = [make_spec(keep=0.5), make_spec(grouping="element", keep=0.4), make_spec(recipe={"finetune_lr": 1e30})]
     for spec in [*{s.dense.id: s.dense for s in specs}.values(), *specs]:
-        perform(setting, spec, lambda news: None)
-    return setting.results, [s.id for s in specs]
+        perform(context, spec, lambda news: None)
+    return context.results, [s.id for s in specs]
 
 
 @pytest.fixture
