@@ -6,7 +6,6 @@ import itertools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,9 +14,8 @@ from pydantic import ValidationError
 from methods import METHODS
 from results.errors import InputError, nearest
 from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
+from runners.suite_files import locate, name_of, parse
 
-FOLDER = Path(__file__).parent / "suites"
-RESERVED = "reference"  # results/reference is no suite's
 AXES = ("dataset", "architecture", "grouping", "scope", "measure", "keep", "seed")
 DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"], "measure": ["raw"]}
 OWN = ("start", "equal", *TUNED)  # what a method's entry may say of a trial beside the axes
@@ -36,31 +34,14 @@ class Suite:
     text: str = field(default="", compare=False)
 
 
-def names() -> list[str]:
-    """Return the names of the suites that come with klevel."""
-    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
-
-
-def locate(suite: str) -> Path:
-    """Return the file of a suite given by name or path. Raises InputError where there is none."""
-    path = Path(suite) if suite.endswith((".yaml", ".yml")) else FOLDER / f"{suite}.yaml"
-    if not path.is_file():
-        raise InputError(f"{suite}: no such suite; {nearest(suite, names())}, or the path of a .yaml file")
-    return path
-
-
 def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
     """Read a suite, by name or path, with `key=value` overrides of grid or recipe keys; values are YAML.
 
     Raises InputError with one line: the file, the key path, the value and what is allowed.
     """
     path = locate(suite)
-    content = _mapping(_parse(path), path.name, ("suite", "recipe", "grid"))
-    name = content.get("suite", path.stem)
-    if name == RESERVED:
-        raise InputError(f"{path.name}: suite = {name!r}: that folder holds the published results; take another name")
-    if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
-        raise InputError(f"{path.name}: suite = {name!r}: a name of letters, digits, - and _ is needed")
+    content = _mapping(parse(path), path.name, ("suite", "recipe", "grid"))
+    name = name_of(content, path)
     changes = _overrides(overrides)
     single = not isinstance(content.get("grid"), list)
     grids = [content.get("grid")] if single else content["grid"]
@@ -73,24 +54,6 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
             trials.setdefault(trial.id, trial)
     text = _overridden(content, changes, overrides) if changes else path.read_text(encoding="utf-8")
     return Suite(name, tuple(trials.values()), text)
-
-
-def _parse(path: Path) -> Any:
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
-        raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """safe_load that refuses a key given twice: YAML's silent 'the last one wins' hides half a grid."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"key {key!r} is given twice, line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)
 
 
 class _Dumper(yaml.SafeDumper):

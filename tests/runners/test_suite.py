@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from results.errors import InputError
-from runners import suite
+from runners import suite, suite_files
 from runners.__main__ import main
 
 METHODS = ["dense", "random", {"name": "wgsef", "lam": 1.0}]
@@ -46,7 +46,7 @@ def axis(loaded, key):
     return sorted({getattr(t, key) for t in loaded.trials})
 
 
-@pytest.mark.parametrize("name", suite.names())
+@pytest.mark.parametrize("name", suite_files.names())
 def test_every_shipped_suite_loads_and_compares_with_the_controls(name):
     loaded = suite.load(name)
     ids = [t.id for t in loaded.trials]
@@ -57,9 +57,9 @@ def test_every_shipped_suite_loads_and_compares_with_the_controls(name):
         assert {"dense", "random", "magnitude"} <= methods, place
 
 
-@pytest.mark.parametrize("name", suite.names())
+@pytest.mark.parametrize("name", suite_files.names())
 def test_every_shipped_suite_says_what_it_is_in_its_first_line(name):
-    assert (suite.FOLDER / f"{name}.yaml").read_text().startswith("# ")
+    assert (suite_files.FOLDER / f"{name}.yaml").read_text().startswith("# ")
     assert suite.load(name).name == name, "a shipped suite's results folder has its own name"
 
 
@@ -183,7 +183,7 @@ def test_the_text_of_a_suite_makes_the_same_trials_again(load, overrides):
     assert loaded.text.startswith("# With --set 'keep=[0.75]' --set lr=1e-3\n" if "lr=1e-3" in overrides else "")
 
 
-@pytest.mark.parametrize("name", suite.names())
+@pytest.mark.parametrize("name", suite_files.names())
 def test_a_shipped_suite_with_an_override_makes_the_same_trials_again(load, name):
     loaded = suite.load(name, ("seed=[5]", "batch_size=32"))
     assert load(loaded.text).trials == loaded.trials

@@ -1,0 +1,61 @@
+"""The files of suites: which there are, and what they are called. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from results.errors import InputError, nearest
+
+FOLDER = Path(__file__).parent / "suites"
+RESERVED = "reference"  # results/reference is no suite's
+
+
+def names() -> list[str]:
+    """Return the names of the suites that come with klevel."""
+    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
+
+
+def locate(suite: str) -> Path:
+    """Return the file of a suite given by name or path. Raises InputError where there is none."""
+    path = Path(suite) if suite.endswith((".yaml", ".yml")) else FOLDER / f"{suite}.yaml"
+    if not path.is_file():
+        raise InputError(f"{suite}: no such suite; {nearest(suite, names())}, or the path of a .yaml file")
+    return path
+
+
+def parse(path: Path) -> Any:
+    """Return what a file of a suite holds. Raises InputError where it is not YAML."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
+        raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def name_of(content: Any, path: Path) -> str:
+    """Return the name of the suite that a file holds, its key `suite` or else the file's own. Raises InputError."""
+    name = content.get("suite", path.stem) if isinstance(content, dict) else path.stem
+    if name == RESERVED:
+        raise InputError(f"{path.name}: suite = {name!r}: that folder holds the published results; take another name")
+    if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
+        raise InputError(f"{path.name}: suite = {name!r}: a name of letters, digits, - and _ is needed")
+    return name
+
+
+def heading(path: Path) -> str:
+    """Return the comment that a file begins with, its first line; empty where it has none."""
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    return first.lstrip("# ") if first.startswith("#") else ""
+
+
+class _Loader(yaml.SafeLoader):
+    """safe_load that refuses a key given twice: YAML's silent 'the last one wins' hides half a grid."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"key {key!r} is given twice, line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
