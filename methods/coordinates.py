@@ -52,7 +52,7 @@ class Points(NamedTuple):
 @torch.no_grad()
 def values_of(members: Sequence[Member]) -> Tensor:
     """Return the values of groups in float64, shape (m, elements): a copy, member after member."""
-    return torch.cat([_gathered(m) for m in members], 1).double()
+    return torch.cat([_member_values(m) for m in members], 1).double()
 
 
 @torch.no_grad()
@@ -61,13 +61,13 @@ def scatter_(members: Sequence[Member], values: Tensor) -> None:
     for member, part in zip(members, values.split([m.elements for m in members], 1), strict=True):
         parameter = member.parameter
         places = torch.arange(parameter.numel(), device=parameter.device).view(parameter.shape)
-        index = _gathered(member._replace(parameter=places))
+        index = _member_values(member._replace(parameter=places))
         flat = parameter.reshape(-1).clone()
         flat[index.flatten()] = part.flatten().to(flat.dtype)
         parameter.copy_(flat.view(parameter.shape))
 
 
-def _gathered(member: Member) -> Tensor:
+def _member_values(member: Member) -> Tensor:
     values = grouped(member.view, member.dims)
     return values if member.places is None else values[member.places].flatten(1)
 
@@ -88,7 +88,7 @@ def envelope_prox(
     shape = shape or (len(free),)
     u = torch.zeros(len(free), dtype=torch.float64, device=free.device)
     room = u.new_full((*shape[:-1], 1), budget) - floor.view(shape).sum(-1, keepdim=True)
-    few = (free.view(shape).sum(-1, keepdim=True) <= room).expand(shape).reshape(-1)
+    within_budget = (free.view(shape).sum(-1, keepdim=True) <= room).expand(shape).reshape(-1)
     for _ in range(STEPS):
         psi, slope = (torch.cat(t) for t in zip(*_secular(families, ratios, u), strict=True))
         entry = torch.where(free, (psi - u * slope) / roots, search.NEVER)
@@ -100,7 +100,7 @@ def envelope_prox(
         if done:
             break
     empty = (room <= 0).expand(shape).reshape(-1)
-    u = torch.where(floor | (few & free), 1.0, torch.where(free & ~empty, u, 0.0))
+    u = torch.where(floor | (within_budget & free), 1.0, torch.where(free & ~empty, u, 0.0))
     return _shrunk(families, ratios, u)
 
 

@@ -101,8 +101,8 @@ def prox_factors(norms: Tensor, k: float | Tensor, lam: float | Tensor, weights:
     if p.long():
         counts = (int(key(*part).count_nonzero()) for part in search.chunks(p.norms, p.weights))
         # the count only grows, so the first one that is not trivial decides
-        few = all(bool(_trivial(p, count)) for count in itertools.accumulate(counts))
-        return _long_factors(p, search.Source(build, p.norms, p.weights), few)
+        within_budget = all(bool(_trivial(p, count)) for count in itertools.accumulate(counts))
+        return _long_factors(p, search.Source(build, p.norms, p.weights), within_budget)
     ramps = build(p.norms, p.weights)
     trivial = _trivial(p, (ramps.entry < search.NEVER).sum(-1, keepdim=True))
     x = search.root(ramps, p.k).x.masked_fill(trivial, 0.0)
@@ -214,10 +214,10 @@ def _saturated(p: _Problem, a: Tensor) -> tuple[Tensor, Tensor]:
         root = search.large_root(search.Source(_value_ramps, p.norms.detach(), p.weights), p.k)
     else:
         root = search.root(_value_ramps(p.norms.detach(), p.weights), p.k)
-    few = a.count_nonzero(-1).unsqueeze(-1) <= p.k
+    within_budget = a.count_nonzero(-1).unsqueeze(-1) <= p.k
     # full at the breakpoint below the root, not at the root: so k minus their number cannot round to 0
-    saturated = few | (a.reciprocal() <= root.lower)
-    return saturated, torch.where(few, 1.0, p.k - saturated.sum(-1, keepdim=True))
+    saturated = within_budget | (a.reciprocal() <= root.lower)
+    return saturated, torch.where(within_budget, 1.0, p.k - saturated.sum(-1, keepdim=True))
 
 
 def _ranked(key: Callable[[Tensor, Tensor], Tensor], p: _Problem) -> Tensor:

@@ -51,7 +51,7 @@ class Ramps(NamedTuple):
         return rising.masked_fill_(self.full <= x, 1.0)
 
 
-class Rest(NamedTuple):
+class Eliminated(NamedTuple):
     """Groups already thrown out, full or rising all over the open bracket (lower, upper) of the root."""
 
     ones: Tensor  # number of full groups
@@ -64,9 +64,9 @@ class Rest(NamedTuple):
         """Their part of S(x)."""
         return self.ones + (self.slope * x - self.offset)
 
-    def scaled(self, by: float) -> Rest:
+    def scaled(self, by: float) -> Eliminated:
         """The same for a sample that holds the fraction `by` of the groups."""
-        return Rest(self.ones * by, self.slope * by, self.offset * by, self.lower, self.upper)
+        return Eliminated(self.ones * by, self.slope * by, self.offset * by, self.lower, self.upper)
 
 
 class Root(NamedTuple):
@@ -76,40 +76,40 @@ class Root(NamedTuple):
     lower: Tensor
 
 
-def nothing_thrown_out(like: Tensor) -> Rest:
-    """The rest before the first elimination: the root lies in (0, inf)."""
+def nothing_eliminated(like: Tensor) -> Eliminated:
+    """The eliminated before the first elimination: the root lies in (0, inf)."""
     zero = like.new_zeros(())
-    return Rest(zero, zero, zero, zero, like.new_full((), math.inf))
+    return Eliminated(zero, zero, zero, zero, like.new_full((), math.inf))
 
 
-def root(ramps: Ramps, k: Tensor, rest: Rest | None = None) -> Root:
+def root(ramps: Ramps, k: Tensor, eliminated: Eliminated | None = None) -> Root:
     """Solve S(x) = k for independent problems.
 
     Args:
         ramps: entry, slope and full of shape (...,m).
         k: shape (...,1), with S(0) < k < the number of groups; other problems give an arbitrary x or NaN.
-        rest: groups outside `ramps` that count in S, and a bracket.
+        eliminated: groups outside `ramps` that count in S, and a bracket.
 
     Returns:
         x and lower of shape (...,1).
     """
-    rest = rest or nothing_thrown_out(ramps.entry)
-    lower, upper, exact = _piece(ramps, k, rest)
+    eliminated = eliminated or nothing_eliminated(ramps.entry)
+    lower, upper, exact = _piece(ramps, k, eliminated)
     rising = (ramps.entry <= lower) & (ramps.full >= upper)
-    ones = rest.ones + (ramps.full <= lower).sum(-1, keepdim=True)
-    slope = rest.slope + torch.where(rising, ramps.slope, 0.0).sum(-1, keepdim=True)
-    offset = rest.offset + torch.where(rising, ramps.slope * ramps.entry, 0.0).sum(-1, keepdim=True)
+    ones = eliminated.ones + (ramps.full <= lower).sum(-1, keepdim=True)
+    slope = eliminated.slope + torch.where(rising, ramps.slope, 0.0).sum(-1, keepdim=True)
+    offset = eliminated.offset + torch.where(rising, ramps.slope * ramps.entry, 0.0).sum(-1, keepdim=True)
     x = ((k - ones + offset) / slope).clamp(lower, upper)
     # On a flat piece the first root makes all winners exactly full: rounding must not leave one just below.
     return Root(torch.where(exact, upper, x), lower)
 
 
-def _piece(ramps: Ramps, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor, Tensor]:
+def _piece(ramps: Ramps, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, Tensor, Tensor]:
     """Neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1)."""
     shape = k.shape
-    points = torch.cat([ramps.entry, ramps.full, rest.upper.expand(*ramps.entry.shape[:-1], 1)], -1)
+    points = torch.cat([ramps.entry, ramps.full, eliminated.upper.expand(*ramps.entry.shape[:-1], 1)], -1)
     # sorted once where several k ask for roots of the same ramps
-    points = points.clamp_(rest.lower, rest.upper).sort(-1).values.expand(*shape[:-1], -1)
+    points = points.clamp_(eliminated.lower, eliminated.upper).sort(-1).values.expand(*shape[:-1], -1)
     count = points.shape[-1]
     first = torch.zeros(shape, dtype=torch.long, device=points.device)
     last = torch.full_like(first, count)  # the smallest index known to reach k
@@ -117,13 +117,13 @@ def _piece(ramps: Ramps, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor, Tensor]
     for _ in range(count.bit_length()):
         middle = (first + last) // 2
         x = points.gather(-1, middle.clamp(max=count - 1))
-        total = rest.total(x) + ramps.heights(x).sum(-1, keepdim=True)
+        total = eliminated.total(x) + ramps.heights(x).sum(-1, keepdim=True)
         open_, reached = first < last, ~(total < k)  # at x = inf the total may be NaN, and k is reached
         exact = torch.where(open_ & reached, total == k, exact)
         first = torch.where(open_ & ~reached, middle + 1, first)
         last = torch.where(open_ & reached, middle, last)
     upper = points.gather(-1, last.clamp(max=count - 1))
-    lower = torch.where(last > 0, points.gather(-1, (last - 1).clamp(0, count - 1)), rest.lower)
+    lower = torch.where(last > 0, points.gather(-1, (last - 1).clamp(0, count - 1)), eliminated.lower)
     return lower, upper, exact
 
 
@@ -176,24 +176,24 @@ def _drawn(norms: Tensor, weights: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def large_root(source: Source, k: Tensor) -> Root:
     """`root` of one long vector on the CPU, in expected time O(m). k has shape (1,)."""
-    rest = nothing_thrown_out(k)
+    eliminated = nothing_eliminated(k)
     while (size := len(source.norms)) > LARGE:
-        smaller, bracketed = _eliminate(source, k, rest)
+        smaller, bracketed = _eliminate(source, k, eliminated)
         encloses = _total(smaller, bracketed, bracketed.lower) < k <= _total(smaller, bracketed, bracketed.upper)
         if not encloses or len(smaller.norms) > size // 2:
             break  # an unlucky sample, or few distinct breakpoints: sorting them all is always right
-        source, rest = smaller, bracketed
-    return root(source.ramps(), k, rest)
+        source, eliminated = smaller, bracketed
+    return root(source.ramps(), k, eliminated)
 
 
-def _total(source: Source, rest: Rest, x: Tensor) -> Tensor:
+def _total(source: Source, eliminated: Eliminated, x: Tensor) -> Tensor:
     """S(x) of all groups, for x at an end of the bracket; infinite at infinity."""
-    return rest.total(x) + source.ramps().heights(x).sum() if x < math.inf else x
+    return eliminated.total(x) + source.ramps().heights(x).sum() if x < math.inf else x
 
 
-def _eliminate(source: Source, k: Tensor, rest: Rest) -> tuple[Source, Rest]:
+def _eliminate(source: Source, k: Tensor, eliminated: Eliminated) -> tuple[Source, Eliminated]:
     """Keep the groups with a breakpoint in the bracket that a sample proposes, and sum up the others."""
-    lower, upper = _pivots(source, k, rest)
+    lower, upper = _pivots(source, k, eliminated)
     ones, slope, offset = 0, [], []
     kept = []
     for ramps in source.parts():
@@ -207,11 +207,11 @@ def _eliminate(source: Source, k: Tensor, rest: Rest) -> tuple[Source, Rest]:
         slope.append(slopes.sum().item())
         offset.append(slopes.mul_(ramps.entry).sum().item())
     entries, slopes_kept = zip(*kept, strict=True)
-    sums = rest.ones + ones, rest.slope + math.fsum(slope), rest.offset + math.fsum(offset)
-    return Source(Ramps.of, torch.cat(entries), torch.cat(slopes_kept)), Rest(*sums, lower, upper)
+    sums = eliminated.ones + ones, eliminated.slope + math.fsum(slope), eliminated.offset + math.fsum(offset)
+    return Source(Ramps.of, torch.cat(entries), torch.cat(slopes_kept)), Eliminated(*sums, lower, upper)
 
 
-def _pivots(source: Source, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor]:
+def _pivots(source: Source, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, Tensor]:
     """Two points that most probably enclose the root: four standard errors of a sampled S(x) to each side."""
     population = len(source.norms)
     size = sample_size(population)
@@ -219,11 +219,11 @@ def _pivots(source: Source, k: Tensor, rest: Rest) -> tuple[Tensor, Tensor]:
     error = 2 * math.sqrt(size)  # u_j in [0, 1] has a standard deviation of at most 1/2
     targets = torch.stack([k * share - error, k * share + error])
     sample = source.sample(size)
-    low, high = root(sample, targets, rest.scaled(share)).x.squeeze(-1)
-    reach = (sample.entry < NEVER).sum() + rest.scaled(share).ones
+    low, high = root(sample, targets, eliminated.scaled(share)).x.squeeze(-1)
+    reach = (sample.entry < NEVER).sum() + eliminated.scaled(share).ones
     return (
-        low if targets[0] > 0 else rest.lower,
-        high if targets[1] < reach else rest.upper,
+        low if targets[0] > 0 else eliminated.lower,
+        high if targets[1] < reach else eliminated.upper,
     )
 
 

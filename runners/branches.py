@@ -12,8 +12,8 @@ from torch import fx, nn
 
 from results.errors import Untraceable
 from runners.architectures.vit import Attention
-from runners.shortcut import Shortcut
-from runners.wiring import Mixing
+from runners.network_layers import ConvOrLinear
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 SUMS = (operator.add, operator.iadd, torch.add)
 
@@ -36,7 +36,7 @@ class Branch:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, Shortcut | Attention) or super().is_leaf_module(module, name)
+        return isinstance(module, ZeroPaddingShortcut | Attention) or super().is_leaf_module(module, name)
 
 
 def branches(network: nn.Module) -> list[Branch]:
@@ -44,7 +44,7 @@ def branches(network: nn.Module) -> list[Branch]:
     return list(_branches(_trace(network)[1], network))
 
 
-def without(network: nn.Module, names: Collection[str]) -> nn.Module:
+def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
     """Return a copy of a network without these branches: of each sum, its shortcut is left.
 
     The copy is made of the same modules with the same names. Raises ValueError naming a branch that there is not.
@@ -113,4 +113,6 @@ def _layers(nodes: set[fx.Node], network: nn.Module) -> list[str]:
     if not nodes:
         return []
     ordered = [n for n in next(iter(nodes)).graph.nodes if n in nodes and n.op == "call_module"]
-    return [str(n.target) for n in ordered if isinstance(network.get_submodule(str(n.target)), Mixing | Attention)]
+    return [
+        str(n.target) for n in ordered if isinstance(network.get_submodule(str(n.target)), ConvOrLinear | Attention)
+    ]

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 
 from results.errors import InputError
-from runners.datasets import DATASETS, Folders, Published
+from runners.datasets import DATASETS, Folders, SourceDataset
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.datasets.decoding import FileSplit, workers_for
 
@@ -137,13 +137,13 @@ class Data:
 
 
 @lru_cache(maxsize=2)
-def _published(dataset: str) -> Published:
-    published = DATASETS[dataset]()
-    if not isinstance(published, Published):
-        raise InputError(f"dataset {dataset}: returns {type(published).__name__}, must return Images or Folders")
-    if fault := published.fault():
+def _source_dataset(dataset: str) -> SourceDataset:
+    source = DATASETS[dataset]()
+    if not isinstance(source, SourceDataset):
+        raise InputError(f"dataset {dataset}: returns {type(source).__name__}, must return Images or Folders")
+    if fault := source.fault():
         raise InputError(f"dataset {dataset}: {fault}")
-    return published
+    return source
 
 
 def _stratified(labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -172,16 +172,16 @@ def _normalisation(name: Normalisation, dataset: str, train: AnySplit) -> tuple[
     return mean, std
 
 
-def _splits(published: Published, size: int | None, device: torch.device) -> tuple[AnySplit, AnySplit]:
+def _splits(source: SourceDataset, size: int | None, device: torch.device) -> tuple[AnySplit, AnySplit]:
     """Return all training images and the test images, in main memory."""
-    if isinstance(published, Folders):
-        edge, workers = size or published.size, workers_for(device)
-        train, test = (torch.tensor(labels) for labels in (published.train_labels, published.test_labels))
+    if isinstance(source, Folders):
+        edge, workers = size or source.size, workers_for(device)
+        train, test = (torch.tensor(labels) for labels in (source.train_labels, source.test_labels))
         return (
-            FileSplit(published.train_files, train, edge, workers),
-            FileSplit(published.test_files, test, edge, workers),
+            FileSplit(source.train_files, train, edge, workers),
+            FileSplit(source.test_files, test, edge, workers),
         )
-    return Split(published.train_images, published.train_labels), Split(published.test_images, published.test_labels)
+    return Split(source.train_images, source.train_labels), Split(source.test_images, source.test_labels)
 
 
 def load(
@@ -203,26 +203,26 @@ def load(
     than that, or is not in colour as ImageNet is.
     """
     device = device or torch.device("cpu")
-    published = _published(dataset)
-    whole, test = _splits(published, size, device)
-    val, rest = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
+    source = _source_dataset(dataset)
+    whole, test = _splits(source, size, device)
+    val_index, rest = _stratified(whole.labels, min(VALIDATION_MOST, round(VALIDATION_SHARE * len(whole))))
     train = whole.at(rest)
     if choose_on_test:
         chosen_on, reported = _stratified(test.labels, len(test) // 2)
-        held_out, test = test.at(chosen_on), test.at(reported)
+        val, test = test.at(chosen_on), test.at(reported)
     else:
-        held_out = whole.at(val)
+        val = whole.at(val_index)
     mean, std = _normalisation(normalisation, dataset, train)
     if train_images is not None and train_images != len(train):
-        if not published.classes <= train_images < len(train):
-            raise InputError(f"train_images = {train_images}: {dataset} allows {published.classes} to {len(train)}")
+        if not source.classes <= train_images < len(train):
+            raise InputError(f"train_images = {train_images}: {dataset} allows {source.classes} to {len(train)}")
         train = train.at(_stratified(train.labels, train_images)[0])
     return Data(
         train=train.to(device),
-        val=held_out.to(device),
+        val=val.to(device),
         test=test.to(device),
         mean=mean.float().view(-1, 1, 1).to(device),
         std=std.float().clamp(min=1e-6).view(-1, 1, 1).to(device),
-        classes=published.classes,
+        classes=source.classes,
         resolution=size,
     )

@@ -19,7 +19,7 @@ from torch import nn
 
 from results.errors import InputError
 from runners.architectures import ARCHITECTURES
-from runners.plan import carry_out
+from runners.plan import apply_plan
 
 PLAN, WEIGHTS, ONNX = "plan.json", "network.pt", "network.onnx"
 FORMAT = 1
@@ -33,7 +33,7 @@ def load(folder: str | Path) -> nn.Module:
     plan = read_plan(folder)
     build = plan["architecture"]
     network = ARCHITECTURES[build["name"]](build["channels"], build["size"], build["classes"])
-    network = carry_out(plan, network)
+    network = apply_plan(plan, network)
     path = Path(folder) / WEIGHTS
     try:
         # assigned, not copied: so weights lie in memory as they did, which decides how fast and with which rounding

@@ -22,8 +22,8 @@ from runners import environment
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
-from runners.training import Epoch
-from runners.trial import Bench, run_trial, train_dense
+from runners.training import EpochRecord
+from runners.trial import TrialContext, run_trial, train_dense
 
 Spec = DenseSpec | TrialSpec
 
@@ -39,15 +39,15 @@ class RunContext:
 
 
 @dataclass(frozen=True)
-class News:
+class EpochEvent:
     """An epoch that ended, and of which task."""
 
     name: str
     seed: int
-    epoch: Epoch
+    epoch: EpochRecord
 
 
-Listener = Callable[[News], None]
+Listener = Callable[[EpochEvent], None]
 _log = logging.getLogger("klevel")
 
 
@@ -61,7 +61,7 @@ def perform(context: RunContext, spec: Spec, listen: Listener) -> str | None:
     with _logged_to(folder / "log.txt"):
         _log.info("%s %s", type(spec).__name__, spec.model_dump_json(exclude_defaults=True))
         try:
-            return _do(spec, Bench(store, torch.device(context.device), _reporter(spec, listen)))
+            return _do(spec, TrialContext(store, torch.device(context.device), _reporter(spec, listen)))
         except (NothingToDivide, Untraceable) as error:
             _log.info("skipped: %s", error)
             assert isinstance(spec, TrialSpec), "a dense network is not divided"
@@ -75,23 +75,23 @@ def perform(context: RunContext, spec: Spec, listen: Listener) -> str | None:
     return None
 
 
-def _do(spec: Spec, bench: Bench) -> str | None:
+def _do(spec: Spec, context: TrialContext) -> str | None:
     """Do a task and keep what it found; return the reason where a trial ran to its end and failed all the same."""
     if isinstance(spec, DenseSpec):
-        train_dense(spec, bench)
+        train_dense(spec, context)
         return None
-    row = run_trial(spec, bench)
+    row = run_trial(spec, context)
     _log.info("%s: test accuracy %.4f%s", row.status, row.test_top1, f", {row.reason}" if row.reason else "")
     return row.reason
 
 
-def _reporter(spec: Spec, listen: Listener) -> Callable[[Epoch], None]:
+def _reporter(spec: Spec, listen: Listener) -> Callable[[EpochRecord], None]:
     """Return what hears of each epoch of a task: the log and the listener."""
     method = spec.method if isinstance(spec, TrialSpec) else "dense network"
 
-    def report(epoch: Epoch) -> None:
+    def report(epoch: EpochRecord) -> None:
         _log.info("%s epoch %d: loss %.4f, validation %.4f", epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_top1)
-        listen(News(f"{method} {spec.architecture} {spec.dataset}", spec.seed, epoch))
+        listen(EpochEvent(f"{method} {spec.architecture} {spec.dataset}", spec.seed, epoch))
 
     return report
 
@@ -146,7 +146,7 @@ def _in_processes(
         futures = {pool.submit(_perform_in_worker, context, spec): spec for spec in specs}
         for future in as_completed(futures):
             yield futures[future], future.result()
-        # only here: a worker that was killed while it told its news holds the lock of the queue for ever
+        # only here: a worker that was killed while it told its event holds the lock of the queue for ever
         queue.put(None)
     except BrokenProcessPool:
         raise WorkerDied(
@@ -160,20 +160,20 @@ def _in_processes(
 
 
 def _forward(queue: Any, listen: Listener) -> None:
-    while (news := queue.get()) is not None:
-        listen(news)
+    while (event := queue.get()) is not None:
+        listen(event)
 
 
-_news: Any = None  # of a worker: the queue to the main process
+_event_queue: Any = None  # of a worker: the queue to the main process
 
 
 def _begin_worker(threads: int, queue: Any) -> None:
-    global _news
-    _news = queue
+    global _event_queue
+    _event_queue = queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle: it ends its workers
     environment.die_with_main_process()
     prepare(threads)
 
 
 def _perform_in_worker(context: RunContext, spec: Spec) -> str | None:
-    return perform(context, spec, _news.put)
+    return perform(context, spec, _event_queue.put)

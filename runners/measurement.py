@@ -21,7 +21,7 @@ BATCHES = (1, 64)
 
 
 @dataclass(frozen=True)
-class Latency:
+class LatencyRecord:
     """One row of latency.csv, less the trial."""
 
     network: str
@@ -58,11 +58,11 @@ def file_megabytes(network: nn.Module) -> float:
 class _LiveBytes(TorchDispatchMode):
     """Adds up the storage of tensors made inside it while they live, and keeps the peak."""
 
-    def __init__(self, held: list[Tensor]) -> None:
-        """held: tensors that were there before, so that a view of one is nothing new."""
+    def __init__(self, existing: list[Tensor]) -> None:
+        """existing: tensors that were there before, so that a view of one is nothing new."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
-        self._known = {t.untyped_storage().data_ptr() for t in held}
+        self._known = {t.untyped_storage().data_ptr() for t in existing}
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
@@ -94,19 +94,19 @@ def peak_megabytes(network: nn.Module, images: Tensor) -> float:
     they live, without what a kernel uses inside itself.
     """
     tensors = [*network.parameters(), *network.buffers(), images]
-    held = sum(t.numel() * t.element_size() for t in tensors)
+    allocated = sum(t.numel() * t.element_size() for t in tensors)
     if images.is_cuda:
         before = torch.cuda.memory_allocated(images.device)
         torch.cuda.reset_peak_memory_stats(images.device)
         network.eval()(images)
-        return (held + torch.cuda.max_memory_allocated(images.device) - before) / 1e6
+        return (allocated + torch.cuda.max_memory_allocated(images.device) - before) / 1e6
     counter = _LiveBytes(tensors)
     with counter:
         network.eval()(images)
-    return (held + counter.peak) / 1e6
+    return (allocated + counter.peak) / 1e6
 
 
-def compare_latency(dense: nn.Module, compact: nn.Module, example: Tensor) -> list[Latency]:
+def compare_latency(dense: nn.Module, compact: nn.Module, example: Tensor) -> list[LatencyRecord]:
     """Time a forward pass of both networks at batches of 1 and 64, block by block in turn.
 
     Interleaving lets a slow spell of the machine hit both, so that their ratio is steady. Blocks are repeated until
@@ -115,7 +115,7 @@ def compare_latency(dense: nn.Module, compact: nn.Module, example: Tensor) -> li
     return [row for batch in BATCHES for row in _compare(dense, compact, _batch(example, batch))]
 
 
-def speedup(rows: list[Latency], batch: int) -> float:
+def speedup(rows: list[LatencyRecord], batch: int) -> float:
     """Return the median time of the dense network / that of the compact one."""
     medians = {r.network: r.median_ms for r in rows if r.batch == batch}
     return medians["dense"] / medians["compact"]
@@ -126,7 +126,7 @@ def _batch(example: Tensor, n: int) -> Tensor:
     return example.repeat(-(-n // len(example)), 1, 1, 1)[:n].contiguous()
 
 
-def _compare(dense: nn.Module, compact: nn.Module, images: Tensor) -> list[Latency]:
+def _compare(dense: nn.Module, compact: nn.Module, images: Tensor) -> list[LatencyRecord]:
     threads = torch.get_num_threads()
     timers = {
         name: Timer("network(images)", globals={"network": network.eval(), "images": images}, num_threads=threads)
@@ -149,10 +149,10 @@ def _steady(times: dict[str, list[float]]) -> bool:
     return repeats >= MOST_REPEATS or all(high - low <= STEADY * median for low, median, high in quartiles)
 
 
-def _latency(name: str, images: Tensor, threads: int, milliseconds: list[float]) -> Latency:
+def _latency(name: str, images: Tensor, threads: int, milliseconds: list[float]) -> LatencyRecord:
     low, median, high = statistics.quantiles(milliseconds, n=4)
     device = device_name(images.device)
-    return Latency(name, "torch", device, len(images), threads, median, high - low, len(milliseconds))
+    return LatencyRecord(name, "torch", device, len(images), threads, median, high - low, len(milliseconds))
 
 
 def device_name(device: torch.device) -> str:

@@ -19,13 +19,13 @@ from torch import Tensor, fx, nn
 
 from results.errors import InputError
 from runners import sparse
-from runners.branches import without
-from runners.gathered import Gathered
-from runners.shortcut import Shortcut
+from runners.branches import without_branches
+from runners.channel_selection import ChannelSelection
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 
 @dataclass(frozen=True)
-class Kind:
+class ModuleKind:
     """A class of modules that a plan can put into a network.
 
     describe: returns what makes the module, in values of JSON; no weights, and nothing of its children.
@@ -39,34 +39,39 @@ class Kind:
     build: Callable[[dict[str, Any], nn.Module | None], nn.Module]
 
 
-def _describe_shortcut(layer: Shortcut) -> dict[str, Any]:
+def _describe_shortcut(layer: ZeroPaddingShortcut) -> dict[str, Any]:
     return {"inputs": layer.inputs, "stride": layer.stride, "source": layer.source.tolist()}
 
 
-def _build_shortcut(description: dict[str, Any], dense: nn.Module | None) -> Shortcut:
-    layer = Shortcut(1, 1, description["stride"])
+def _build_shortcut(description: dict[str, Any], dense: nn.Module | None) -> ZeroPaddingShortcut:
+    layer = ZeroPaddingShortcut(1, 1, description["stride"])
     layer.inputs, layer.source = description["inputs"], torch.tensor(description["source"], dtype=torch.int64)
     layer.remove_outputs(())  # nothing goes; but it sees anew how its channels lie
     return layer
 
 
-def _build_gathered(description: dict[str, Any], dense: nn.Module | None) -> Gathered:
+def _build_selection(description: dict[str, Any], dense: nn.Module | None) -> ChannelSelection:
     assert isinstance(dense, nn.Conv2d | nn.Linear), "what reads some maps only is a layer"
-    return Gathered(dense, torch.tensor(description["index"], dtype=torch.int64))
+    return ChannelSelection(dense, torch.tensor(description["index"], dtype=torch.int64))
 
 
 def _build_without(description: dict[str, Any], dense: nn.Module | None) -> nn.Module:
     assert dense is not None, "branches are removed from a network"
-    return without(dense, description["branches"])
+    return without_branches(dense, description["branches"])
 
 
-KINDS: dict[str, Kind] = {
-    "identity": Kind(nn.Identity, lambda layer: {}, lambda description, dense: nn.Identity()),
-    "shortcut": Kind(Shortcut, _describe_shortcut, _build_shortcut),
-    "gathered": Kind(Gathered, lambda layer: {"index": layer.index.tolist()}, _build_gathered),
-    "without": Kind(fx.GraphModule, lambda network: {"branches": network.meta["without"]}, _build_without),
-    "sparse_conv2d": Kind(sparse.SparseConv2d, sparse.describe, lambda description, dense: sparse.build(description)),
-    "sparse_linear": Kind(sparse.SparseLinear, sparse.describe, lambda description, dense: sparse.build(description)),
+def _build_sparse(description: dict[str, Any], dense: nn.Module | None) -> nn.Module:
+    return sparse.build(description)
+
+
+# the names are part of the format of plan.json
+KINDS: dict[str, ModuleKind] = {
+    "identity": ModuleKind(nn.Identity, lambda layer: {}, lambda description, dense: nn.Identity()),
+    "shortcut": ModuleKind(ZeroPaddingShortcut, _describe_shortcut, _build_shortcut),
+    "gathered": ModuleKind(ChannelSelection, lambda layer: {"index": layer.index.tolist()}, _build_selection),
+    "without": ModuleKind(fx.GraphModule, lambda network: {"branches": network.meta["without"]}, _build_without),
+    "sparse_conv2d": ModuleKind(sparse.SparseConv2d, sparse.describe, _build_sparse),
+    "sparse_linear": ModuleKind(sparse.SparseLinear, sparse.describe, _build_sparse),
 }
 
 Plan = dict[str, dict[str, Any]]
@@ -87,7 +92,7 @@ def compare(dense: nn.Module, compact: nn.Module) -> Plan:
     return {"modules": modules, "tensors": changed | {n: None for n in shapes if n not in wanted}}
 
 
-def carry_out(plan: Mapping[str, Any], dense: nn.Module) -> nn.Module:
+def apply_plan(plan: Mapping[str, Any], dense: nn.Module) -> nn.Module:
     """Return the network of a plan, made of the dense one, which is used up. Its values are not set yet."""
     network: nn.Module = dense
     for path, entry in plan["modules"].items():  # parents come before their children

@@ -16,11 +16,11 @@ from methods import METHODS
 from results.columns import Trial
 from results.errors import InputError
 from runners.environment import code_of, machine
-from runners.executors import News, RunContext, execute, prepare
+from runners.executors import EpochEvent, RunContext, execute, prepare
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
-from runners.trial import Bench, begin_dense, data_of, measure_again
+from runners.trial import TrialContext, begin_dense, data_of, measure_again
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         store.measured_on(machine())
         try:
             for spec in tqdm(done, unit="trial"):
-                measure_again(spec, Bench(store, torch.device(context.device)))
+                measure_again(spec, TrialContext(store, torch.device(context.device)))
         finally:
             table = store.collect(trials)
     return table
@@ -116,9 +116,9 @@ def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
 
 
 def _run_pending(context: RunContext, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm[NoReturn]) -> None:
-    def listen(news: News) -> None:
-        epoch = news.epoch
-        bar.set_description_str(f"{news.name} seed {news.seed}", refresh=False)
+    def listen(event: EpochEvent) -> None:
+        epoch = event.epoch
+        bar.set_description_str(f"{event.name} seed {event.seed}", refresh=False)
         text = f"{epoch.phase} epoch {epoch.epoch} accuracy {100 * epoch.val_top1:.2f} %"
         bar.set_postfix_str(text, refresh=sys.stderr.isatty())
 

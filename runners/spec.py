@@ -53,7 +53,7 @@ class Recipe(Strict):
 
     schedule_over: `phase` begins the learning rate anew in each phase, `trial` lets one cycle go over sparsify and
         fine-tune.
-    dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.weights`.
+    dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.pretrained`.
     normalisation: mean and standard deviation of the training split, or those of ImageNet.
     round_to: the groups that a family keeps are rounded up to a multiple of it; see `methods.Budget.of`.
     """

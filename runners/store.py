@@ -18,14 +18,12 @@ import torch
 import yaml
 from pydantic import ValidationError
 
-from results.columns import Columns, Trial, names
-from results.columns import Epoch as EpochRow
-from results.columns import Latency as LatencyRow
+from results.columns import Columns, Epoch, Latency, Trial, names
 from results.errors import InputError
 from results.reading import REQUIRED, read_text
-from runners.measurement import Latency
+from runners.measurement import LatencyRecord
 from runners.spec import DenseSpec, TrialSpec
-from runners.training import Epoch
+from runners.training import EpochRecord
 
 Row = TypeVar("Row", bound=Columns)
 AGAIN = "delete its folder to run this trial again"
@@ -89,7 +87,7 @@ class Store:
         content = read_json(self.dense(spec) / "record.json")
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
-        return {**content, "epochs": [Epoch(**e) for e in content["epochs"]]}
+        return {**content, "epochs": [EpochRecord(**e) for e in content["epochs"]]}
 
     def dense_weights(self, spec: DenseSpec) -> dict[str, torch.Tensor]:
         """Return the state dict of a dense network, on the CPU."""
@@ -106,16 +104,18 @@ class Store:
         write(folder / "trial.yaml", lambda p: p.write_text(text))
         return folder
 
-    def finish(self, spec: TrialSpec, row: Trial, epochs: Sequence[Epoch] = (), rows: Sequence[Latency] = ()) -> None:
-        """Write what a trial found. The row comes last: with it, the trial has finished."""
+    def finish(
+        self, spec: TrialSpec, row: Trial, epochs: Sequence[EpochRecord] = (), latencies: Sequence[LatencyRecord] = ()
+    ) -> None:
+        """Write the results of a trial. The row comes last: with it, the trial has finished."""
         folder = self.trial(spec)
         write_json(folder / "epochs.json", [asdict(e) for e in epochs])
-        write_json(folder / "latency.json", [asdict(r) for r in rows])
+        write_json(folder / "latency.json", [asdict(r) for r in latencies])
         write_json(folder / "row.json", row.model_dump(mode="json"))
 
-    def update(self, spec: TrialSpec, row: Trial, rows: Sequence[Latency]) -> None:
+    def update(self, spec: TrialSpec, row: Trial, latencies: Sequence[LatencyRecord]) -> None:
         """Replace the measurements of a trial that is done."""
-        write_json(self.trial(spec) / "latency.json", [asdict(r) for r in rows])
+        write_json(self.trial(spec) / "latency.json", [asdict(r) for r in latencies])
         write_json(self.trial(spec) / "row.json", row.model_dump(mode="json"))
 
     def collect(self, trials: Sequence[TrialSpec], only_these: bool = False) -> pd.DataFrame:
@@ -127,7 +127,7 @@ class Store:
         chosen = {spec.id: row for spec in trials if (row := self.row(spec))}
         rows = chosen if only_these else {**self._others(set(chosen)), **chosen}
         table = write_csv(self.root / "trials.csv", list(rows.values()), Trial)
-        for name, model in (("epochs", EpochRow), ("latency", LatencyRow)):
+        for name, model in (("epochs", Epoch), ("latency", Latency)):
             kept = {} if only_these else self._in_csv(name, model)
             found = {trial: self._found(trial, name, model) or kept.get(trial, []) for trial in table["trial"]}
             write_csv(self.root / f"{name}.csv", [row for part in found.values() for row in part], model)

@@ -90,7 +90,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochRecord:
     """One row of epochs.csv, less the trial. nonzero_groups has one number a family; see `Method.diagnostics`."""
 
     phase: str
@@ -146,8 +146,8 @@ def train(
     *,
     undecayed: Iterable[Tensor] = (),
     count: Callable[[], list[int]] = list,
-    report: Callable[[Epoch], None] = lambda epoch: None,
-) -> list[Epoch]:
+    report: Callable[[EpochRecord], None] = lambda epoch: None,
+) -> list[EpochRecord]:
     """Train a network in place and return what each epoch was like.
 
     count: says how many groups are not zero. report: hears of each epoch as it ends.
@@ -158,7 +158,7 @@ def train(
     hooks.attach(optimizer)
     generator = torch.Generator().manual_seed(phase.seed)
     per_epoch = math.ceil(len(data.train) / recipe.batch_size)
-    history: list[Epoch] = []
+    history: list[EpochRecord] = []
     for number in range(phase.epochs):
         begin, losses, lr = time.perf_counter(), torch.zeros((), dtype=torch.float64), phase.lr
         network.train()
@@ -177,7 +177,7 @@ def train(
         top1 = evaluate(network, data, data.val).top1
         told = hooks.diagnostics()
         lam, value = told.get("lam"), told.get("regulariser")
-        history.append(Epoch(phase.name, number + 1, mean_loss, top1, count(), lam, lr, seconds, value))
+        history.append(EpochRecord(phase.name, number + 1, mean_loss, top1, count(), lam, lr, seconds, value))
         report(history[-1])
     return history
 

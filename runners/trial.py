@@ -22,11 +22,11 @@ from runners.data import Data, load
 from runners.environment import commit
 from runners.groupings import GROUPINGS
 from runners.groupings.measures import measured
+from runners.pretrained import load_weights
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write
-from runners.training import PASSES, Epoch, Phase, Restore, evaluate, recalibrate, train
-from runners.weights import load_weights
+from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, recalibrate, train
 
 EXAMPLES = 64
 MARGIN = 0.05  # above chance, below which a network counts as collapsed
@@ -34,12 +34,12 @@ MOST_TIMES = 4  # the epochs of the others that a start from scratch with equal 
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrialContext:
     """Where trials run and whom they tell: the store, the device, and a listener to epochs."""
 
     store: Store
     device: torch.device
-    report: Callable[[Epoch], None] = lambda epoch: None
+    report: Callable[[EpochRecord], None] = lambda epoch: None
 
 
 def build(spec: DenseSpec, data: Data) -> nn.Module:
@@ -67,24 +67,24 @@ def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
     return network
 
 
-def train_dense(spec: DenseSpec, bench: Bench) -> None:
+def train_dense(spec: DenseSpec, context: TrialContext) -> None:
     """Train a dense network that trials share, or take it from a file, and keep it."""
-    data = data_of(spec, bench.device)
+    data = data_of(spec, context.device)
     network = begin_dense(spec, data)
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
-    epochs = train(network, data, spec.recipe, phase, report=bench.report)
+    epochs = train(network, data, spec.recipe, phase, report=context.report)
     record = {
         "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
         "test_top1": evaluate(network, data, data.test).top1,
         "epochs": [asdict(e) for e in epochs],
     }
-    bench.store.save_dense(spec, network, record)
+    context.store.save_dense(spec, network, record)
 
 
-def run_trial(spec: TrialSpec, bench: Bench) -> Trial:
+def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
     """Run one trial and keep what it found. The shared dense network is there already."""
-    data = data_of(spec, bench.device)
-    network, dense, row, epochs = _start(spec, bench, data)
+    data = data_of(spec, context.device)
+    network, dense, row, epochs = _start(spec, context, data)
     example = data.example(EXAMPLES)
     groups = measured(GROUPINGS[spec.grouping](network, example), network, example, spec.measure)
     budget = Budget.of(groups, spec.keep, spec.scope, 1 if spec.grouping in IN_PLACE else spec.recipe.round_to)
@@ -94,15 +94,15 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Trial:
 
     at_start = groups.nonzero()
     epochs = [replace(e, nonzero_groups=at_start) for e in epochs]
-    epochs += _sparsify(spec, bench, data, network, method)
+    epochs += _sparsify(spec, context, data, network, method)
     _count(row, method)
     masks = _project(row, data, network, method, spec.recipe.augmentation)
 
     realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
     row.compact_error = _check(network, realised.network, example)
-    torch.save({"state": network.state_dict(), "masks": masks}, bench.store.trial(spec) / "checkpoint.pt")
+    torch.save({"state": network.state_dict(), "masks": masks}, context.store.trial(spec) / "checkpoint.pt")
     costs = tuple(measurement.count_macs(n, example) for n in (dense, realised.network))
-    epochs += _finetune(spec, bench, data, realised, masks, _finetune_epochs(spec, *costs))
+    epochs += _finetune(spec, context, data, realised, masks, _finetune_epochs(spec, *costs))
     _add_training(row, data, epochs, *costs)
 
     row.val_top1 = evaluate(realised.network, data, data.val).top1
@@ -113,9 +113,9 @@ def run_trial(spec: TrialSpec, bench: Bench) -> Trial:
         row.compact_error = max(row.compact_error, _check(realised.network, deployed, example))
     latencies = measure(row, dense, deployed, example)
     row.train_seconds = round(sum(e.seconds for e in epochs), 3)
-    _keep(spec, bench.store, deployed, row.realisation, groups, masks)
+    _keep(spec, context.store, deployed, row.realisation, groups, masks)
     row.status, row.reason = _verdict(test.top1, data.classes)
-    bench.store.finish(spec, row, epochs, latencies)
+    context.store.finish(spec, row, epochs, latencies)
     return row
 
 
@@ -124,14 +124,14 @@ def _seed(seed: int, phase: int) -> int:
     return seed * 10 + phase
 
 
-def _start(spec: TrialSpec, bench: Bench, data: Data) -> tuple[nn.Module, nn.Module, Trial, list[Epoch]]:
+def _start(spec: TrialSpec, context: TrialContext, data: Data) -> tuple[nn.Module, nn.Module, Trial, list[EpochRecord]]:
     """Return the network to begin with, the dense one, a row that knows the dense one, and the epochs so far."""
     network = build(spec.dense, data)
     dense = copy.deepcopy(network)
-    dense.load_state_dict(bench.store.dense_weights(spec.dense))
-    record = bench.store.dense_record(spec.dense)
+    dense.load_state_dict(context.store.dense_weights(spec.dense))
+    record = context.store.dense_record(spec.dense)
     assert record is not None, "dense networks are trained before the trials that need them"
-    row = row_of(spec, bench.store.suite)
+    row = row_of(spec, context.store.suite)
     row.dense_val_top1, row.dense_test_top1 = record["val_top1"], record["test_top1"]
     row.images, row.commit, row.torch = len(data.train), commit(), torch.__version__
     row.classes = data.classes
@@ -140,7 +140,9 @@ def _start(spec: TrialSpec, bench: Bench, data: Data) -> tuple[nn.Module, nn.Mod
     return copy.deepcopy(dense), dense, row, record["epochs"]
 
 
-def _sparsify(spec: TrialSpec, bench: Bench, data: Data, network: nn.Module, method: Method) -> list[Epoch]:
+def _sparsify(
+    spec: TrialSpec, context: TrialContext, data: Data, network: nn.Module, method: Method
+) -> list[EpochRecord]:
     """Train under the method; a one-shot method has no epochs here."""
     torch.manual_seed(_seed(spec.seed, 1))
     return train(
@@ -151,7 +153,7 @@ def _sparsify(spec: TrialSpec, bench: Bench, data: Data, network: nn.Module, met
         method,
         undecayed=method.groups.measured_parameters() if method.decays else (),
         count=method.groups.nonzero,
-        report=bench.report,
+        report=context.report,
     )
 
 
@@ -201,7 +203,7 @@ def _finetune_epochs(spec: TrialSpec, dense_macs: int, macs: int) -> int:
     return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
 
 
-def _add_training(row: Trial, data: Data, epochs: list[Epoch], dense_macs: int, macs: int) -> None:
+def _add_training(row: Trial, data: Data, epochs: list[EpochRecord], dense_macs: int, macs: int) -> None:
     """Fill in how much was trained: epochs, and multiply-adds of all steps."""
     small = sum(e.phase == "finetune" for e in epochs)
     row.trained_epochs = len(epochs)
@@ -227,8 +229,8 @@ def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
 
 
 def _finetune(
-    spec: TrialSpec, bench: Bench, data: Data, realised: Realised, masks: list[Tensor], epochs: int
-) -> list[Epoch]:
+    spec: TrialSpec, context: TrialContext, data: Data, realised: Realised, masks: list[Tensor], epochs: int
+) -> list[EpochRecord]:
     """Train the survivors in what is left of the epochs."""
     return train(
         realised.network,
@@ -237,11 +239,11 @@ def _finetune(
         Phase("finetune", epochs, spec.highest_finetune_lr, _seed(spec.seed, 2), _cycles(spec)[1]),
         Restore(realised.restore),
         count=lambda: [int(m.sum()) for m in masks],
-        report=bench.report,
+        report=context.report,
     )
 
 
-def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -> list[measurement.Latency]:
+def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -> list[measurement.LatencyRecord]:
     """Fill in what both networks cost, and return the latencies."""
     row.dense_params, row.params = (measurement.count_parameters(n) for n in (dense, compact))
     row.dense_macs, row.macs = (measurement.count_macs(n, example) for n in (dense, compact))
@@ -267,15 +269,15 @@ def deployed_as_kept(spec: TrialSpec, store: Store, network: nn.Module, example:
     return compact
 
 
-def measure_again(spec: TrialSpec, bench: Bench) -> Trial:
+def measure_again(spec: TrialSpec, context: TrialContext) -> Trial:
     """Measure the networks that a trial kept once more, on this machine as it is now; nothing is trained."""
-    data = data_of(spec, bench.device)
-    network, dense, _, _ = _start(spec, bench, data)
+    data = data_of(spec, context.device)
+    network, dense, _, _ = _start(spec, context, data)
     example = data.example(EXAMPLES)
-    compact = deployed_as_kept(spec, bench.store, network, example)
-    row = bench.store.row(spec)
+    compact = deployed_as_kept(spec, context.store, network, example)
+    row = context.store.row(spec)
     assert row is not None, "only a trial that is done is measured again"
-    bench.store.update(spec, row, measure(row, dense, compact, example))
+    context.store.update(spec, row, measure(row, dense, compact, example))
     return row
 
 

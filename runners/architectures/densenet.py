@@ -10,10 +10,10 @@ from runners.architectures import ARCHITECTURES
 from runners.architectures.initialisation import he_normal
 
 STEM = 16
-BLOCKS = 3
+DENSE_BLOCKS = 3
 
 
-class Layer(nn.Module):
+class DenseLayer(nn.Module):
     """Batch norm, ReLU and a 3x3 convolution, whose outputs go behind the channels of the input."""
 
     def __init__(self, inputs: int, growth: int) -> None:
@@ -50,10 +50,10 @@ class DenseNet(nn.Module):
         self.conv = nn.Conv2d(channels, STEM, 3, padding=1, bias=False)
         width = STEM
         layers: list[nn.Module] = []
-        for block in range(BLOCKS):
+        for block in range(DENSE_BLOCKS):
             layers += [Transition(width, width)] if block else []
-            for _ in range((depth - BLOCKS - 1) // BLOCKS):
-                layers.append(Layer(width, growth))
+            for _ in range((depth - DENSE_BLOCKS - 1) // DENSE_BLOCKS):
+                layers.append(DenseLayer(width, growth))
                 width += growth
         self.layers = nn.Sequential(*layers)
         self.bn = nn.BatchNorm2d(width)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from runners.architectures import ARCHITECTURES
 from runners.architectures.initialisation import he_normal
-from runners.architectures.resnet import projection
+from runners.architectures.resnet import projection_shortcut
 
 STEM = 32
 V1 = (  # outputs and stride of each block
@@ -51,7 +51,7 @@ class InvertedResidual(nn.Module):
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.adds = stride == 1
-        self.shortcut = projection(inputs, outputs, 1) if self.adds and inputs != outputs else nn.Identity()
+        self.shortcut = projection_shortcut(inputs, outputs, 1) if self.adds and inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, outputs, height / stride, width / stride), rounded up."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from runners.architectures import ARCHITECTURES
 from runners.architectures.initialisation import he_normal
-from runners.architectures.resnet import Block, projection
+from runners.architectures.resnet import BasicBlock, projection_shortcut
 
 STEM = 64
 WIDTHS, STRIDES = (64, 128, 256, 512), (1, 2, 2, 2)
@@ -34,7 +34,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Identity() if inputs == outputs else projection(inputs, outputs, stride)
+        self.shortcut = nn.Identity() if inputs == outputs else projection_shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, outputs, height / stride, width / stride), rounded up."""
@@ -43,19 +43,19 @@ class Bottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(hidden)) + self.shortcut(x))
 
 
-class ResNet(nn.Module):
+class ImageNetResNet(nn.Module):
     """A convolution, four stages of blocks, the mean over all pixels, and a linear layer."""
 
     def __init__(
-        self, block: MakeBlock, blocks: tuple[int, int, int, int], expansion: int, channels: int, classes: int
+        self, block: MakeBlock, blocks_per_stage: tuple[int, int, int, int], expansion: int, channels: int, classes: int
     ) -> None:
-        """block: makes one. blocks: of each stage. expansion: outputs of a block / width of its stage."""
+        """block: makes one block. expansion: outputs of a block / width of its stage."""
         super().__init__()
         self.conv1 = nn.Conv2d(channels, STEM, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM)
         stages: list[nn.Module] = []
         inputs = STEM
-        for width, stride, n in zip(WIDTHS, STRIDES, blocks, strict=True):
+        for width, stride, n in zip(WIDTHS, STRIDES, blocks_per_stage, strict=True):
             outputs = width * expansion
             others = [block(outputs, outputs, 1) for _ in range(n - 1)]
             stages.append(nn.Sequential(block(inputs, outputs, stride), *others))
@@ -72,16 +72,16 @@ class ResNet(nn.Module):
 
 
 def _basic(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return Block(inputs, outputs, stride, projection)
+    return BasicBlock(inputs, outputs, stride, projection_shortcut)
 
 
 @ARCHITECTURES.register("resnet18")
 def resnet18(channels: int, size: int, classes: int) -> nn.Module:
     """ResNet-18 with a 3x3 stem for small images, 11,173,962 parameters on CIFAR-10 (He et al. 2016)."""
-    return ResNet(_basic, (2, 2, 2, 2), 1, channels, classes)
+    return ImageNetResNet(_basic, (2, 2, 2, 2), 1, channels, classes)
 
 
 @ARCHITECTURES.register("resnet50")
 def resnet50(channels: int, size: int, classes: int) -> nn.Module:
     """ResNet-50 with a 3x3 stem for small images, 23,520,842 parameters on CIFAR-10 (He et al. 2016)."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), EXPANSION, channels, classes)
+    return ImageNetResNet(Bottleneck, (3, 4, 6, 3), EXPANSION, channels, classes)

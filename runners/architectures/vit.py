@@ -61,7 +61,7 @@ class MLP(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention and two linear layers, both behind a layer norm and with the input added to what comes out."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -90,7 +90,7 @@ class VisionTransformer(nn.Module):
             raise InputError(f"the patches of {patch}x{patch} pixels do not fill images of {size}x{size}")
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.position = nn.Parameter(torch.empty(1, (size // patch) ** 2, width))
-        self.blocks = nn.Sequential(*[Block(width, heads) for _ in range(depth)])
+        self.blocks = nn.Sequential(*[TransformerBlock(width, heads) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
         self._initialise()

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from methods.groups import Family, Groups
 from results.errors import Untraceable
 from runners import sparse
-from runners.branches import branches, without
+from runners.branches import branches, without_branches
 from runners.compaction.removal import removals, unread_maps
-from runners.compaction.surgery import gather, reduce
+from runners.compaction.surgery import apply_removal, select_inputs
 
 TOLERANCE = 1e-4
-CLOCK = sparse.interleaved  # how sparse layers are timed
+CLOCK = sparse.time_interleaved  # how sparse layers are timed
 # zeros in no row or column: what removal would find there is chance
 IN_PLACE = ("element", "kernel", "block", "n_of_m")
 
@@ -58,17 +58,21 @@ def realise(
     before = _shapes(compact)
     if grouping not in IN_PLACE:
         for step in removals(marks, example, round_to):
-            reduce(compact, step)
+            apply_removal(compact, step)
         if idle := _idle_branches(marks):
-            marks, compact = without(marks, idle), without(compact, idle)
+            marks, compact = without_branches(marks, idle), without_branches(compact, idle)
     if grouping == "channel":
         read = unread_maps(marks)
-        gather(marks, read)
-        gather(compact, read)
-    held = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
+        select_inputs(marks, read)
+        select_inputs(compact, read)
+    zero_masks = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
     compact.zero_grad()
     # removal leaves weights in the slower layout
-    return Realised(channels_last(compact), _word(_shapes(compact) != before, bool(held)), lambda: _hold(compact, held))
+    return Realised(
+        channels_last(compact),
+        _realisation(_shapes(compact) != before, bool(zero_masks)),
+        lambda: _restore_zeros(compact, zero_masks),
+    )
 
 
 def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor) -> tuple[nn.Module, str]:
@@ -84,8 +88,8 @@ def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor)
     return faster, realisation.replace("masked", words)
 
 
-def _word(removed: bool, held: bool) -> str:
-    if not held:
+def _realisation(removed: bool, zeros_left: bool) -> str:
+    if not zeros_left:
         return "compact"
     return "compact+masked" if removed else "masked"
 
@@ -116,8 +120,8 @@ def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
 
 
 @torch.no_grad()
-def _hold(network: nn.Module, zeros: dict[str, Tensor]) -> None:
-    for name, mask in zeros.items():
+def _restore_zeros(network: nn.Module, zero_masks: dict[str, Tensor]) -> None:
+    for name, mask in zero_masks.items():
         network.get_parameter(name).masked_fill_(mask, 0)
 
 

@@ -18,8 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from results.errors import Untraceable
 from runners.architectures.vit import Attention
-from runners.shortcut import Shortcut
-from runners.wiring import Mixing, is_depthwise
+from runners.network_layers import ConvOrLinear, is_depthwise
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Component:
     """Output channels that go together. name, layer: of the first layer that produces them. width: how many."""
 
     name: str
-    layer: Mixing
+    layer: ConvOrLinear
     width: int
     producers: list[Item]
     consumers: list[Item]
@@ -57,16 +57,20 @@ class Component:
 
         Not so for what the network puts out, nor where a norm takes its mean over the channels.
         """
-        makers, readers = Mixing | _BatchNorm | Shortcut | nn.PReLU, Mixing | Shortcut | Attention
-        known = [isinstance(i.owner, makers) for i in self.producers] + [
-            isinstance(i.owner, readers) for i in self.consumers
-        ]
+        makers = ConvOrLinear | _BatchNorm | ZeroPaddingShortcut | nn.PReLU
+        readers = ConvOrLinear | ZeroPaddingShortcut | Attention
+        known = [isinstance(i.owner, makers) for i in self.producers]
+        known += [isinstance(i.owner, readers) for i in self.consumers]
         return bool(self.consumers) and all(known)
 
     @property
-    def mixing(self) -> list[Item]:
+    def channel_mixing(self) -> list[Item]:
         """The producers that make channels anew, each out of more than one."""
-        return [i for i in self.producers if isinstance(i.owner, Mixing | Shortcut) and not is_depthwise(i.owner)]
+        return [
+            i
+            for i in self.producers
+            if isinstance(i.owner, ConvOrLinear | ZeroPaddingShortcut) and not is_depthwise(i.owner)
+        ]
 
 
 def components(network: nn.Module, example: Tensor) -> list[Component]:
@@ -78,14 +82,14 @@ def components(network: nn.Module, example: Tensor) -> list[Component]:
     settled = {id(m) for a in network.modules() if isinstance(a, Attention) for m in a.modules()}
     found = []
     for name, layer in network.named_modules():
-        if isinstance(layer, Mixing) and id(layer) not in settled and not is_depthwise(layer):
+        if isinstance(layer, ConvOrLinear) and id(layer) not in settled and not is_depthwise(layer):
             found.append(_component(graph, name, layer))
             settled |= {id(item.owner) for item in found[-1].producers}
     return found
 
 
 def _graph(network: nn.Module, example: Tensor) -> Any:
-    pruners = {Shortcut: _Opaque(), Attention: _Opaque()}
+    pruners = {ZeroPaddingShortcut: _Opaque(), Attention: _Opaque()}
     was_training = network.training
     try:
         with warnings.catch_warnings(), torch.enable_grad():
@@ -100,7 +104,7 @@ def _graph(network: nn.Module, example: Tensor) -> Any:
         network.train(was_training)
 
 
-def _component(graph: Any, name: str, layer: Mixing) -> Component:
+def _component(graph: Any, name: str, layer: ConvOrLinear) -> Component:
     linear, width = isinstance(layer, nn.Linear), layer.weight.shape[0]
     pruning = torch_pruning.prune_linear_out_channels if linear else torch_pruning.prune_conv_out_channels
     producers: list[Item] = []

@@ -17,9 +17,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from results.errors import Untraceable
 from runners.architectures.vit import Attention
 from runners.compaction.dependencies import Component, Item, components
-from runners.compaction.surgery import Removal, reduce
-from runners.shortcut import Shortcut
-from runners.wiring import is_grouped
+from runners.compaction.surgery import Removal, apply_removal
+from runners.network_layers import is_grouped
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 
 def removals(marks: nn.Module, example: Tensor, round_to: int = 1) -> Iterator[Removal]:
@@ -29,7 +29,7 @@ def removals(marks: nn.Module, example: Tensor, round_to: int = 1) -> Iterator[R
     whose dependencies cannot be traced nothing is taken but heads of attentions.
     """
     while step := _step(marks, example, round_to):
-        reduce(marks, step)
+        apply_removal(marks, step)
         yield step
 
 
@@ -79,8 +79,8 @@ def _per_root(mask: Tensor, item: Item, component: Component) -> Tensor:
 
 def _zero(module: object) -> Tensor:
     """Mask of the channels that a module puts out as zero."""
-    if isinstance(module, Shortcut):
-        return module.zero().cpu()
+    if isinstance(module, ZeroPaddingShortcut):
+        return module.zero_outputs().cpu()
     assert isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm)
     if module.weight is None:  # a norm without parameters shifts by what it has seen
         return torch.zeros(module.num_features, dtype=torch.bool)
@@ -90,7 +90,7 @@ def _zero(module: object) -> Tensor:
 
 def _unread(module: object) -> Tensor:
     """Mask of the channels that a module does not look at."""
-    if isinstance(module, Shortcut):
+    if isinstance(module, ZeroPaddingShortcut):
         read = torch.zeros(module.inputs + 1, dtype=torch.bool)
         read[module.source.cpu()] = True
         return ~read[:-1]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from runners.architectures.vit import Attention
-from runners.gathered import Gathered
-from runners.shortcut import Shortcut
-from runners.wiring import is_depthwise
+from runners.channel_selection import ChannelSelection
+from runners.network_layers import is_depthwise
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Removal:
         return bool(self.outputs or self.inputs or self.heads)
 
 
-def reduce(network: nn.Module, removal: Removal) -> None:
+def apply_removal(network: nn.Module, removal: Removal) -> None:
     """Take channels out of a network. Inputs of a grouped convolution go in whole groups, with their outputs."""
     modules = dict(network.named_modules())
     for name, channels in removal.outputs.items():
@@ -40,7 +40,7 @@ def reduce(network: nn.Module, removal: Removal) -> None:
 
 def remove_outputs(module: nn.Module, channels: Tensor) -> None:
     """Take output channels out of a layer, a batch norm or a shortcut."""
-    if isinstance(module, Shortcut):
+    if isinstance(module, ZeroPaddingShortcut):
         module.remove_outputs(channels.tolist())
     elif not isinstance(module, nn.PReLU) or module.num_parameters > 1:
         depthwise, size = is_depthwise(module), _outputs(module)
@@ -53,7 +53,7 @@ def remove_outputs(module: nn.Module, channels: Tensor) -> None:
 
 def remove_inputs(module: nn.Module, channels: Tensor) -> None:
     """Take input channels out of a layer, an attention or a shortcut."""
-    if isinstance(module, Shortcut):
+    if isinstance(module, ZeroPaddingShortcut):
         module.remove_inputs(channels.tolist())
     elif isinstance(module, Attention):
         remove_inputs(module.qkv, channels)
@@ -76,7 +76,7 @@ def remove_heads(module: nn.Module, heads: Tensor) -> None:
     module.heads -= len(heads)
 
 
-def gather(network: nn.Module, read: dict[str, Tensor]) -> None:
+def select_inputs(network: nn.Module, read: dict[str, Tensor]) -> None:
     """Let layers, by name, read these input maps only (int64 indices)."""
     for name, index in read.items():
         parent, _, last = name.rpartition(".")
@@ -84,7 +84,7 @@ def gather(network: nn.Module, read: dict[str, Tensor]) -> None:
         assert isinstance(layer, nn.Conv2d | nn.Linear)
         inputs = torch.arange(layer.weight.shape[1])
         remove_inputs(layer, inputs[~torch.isin(inputs, index)])
-        setattr(network.get_submodule(parent), last, Gathered(layer, index.to(layer.weight.device)))
+        setattr(network.get_submodule(parent), last, ChannelSelection(layer, index.to(layer.weight.device)))
 
 
 def _outputs(module: nn.Module) -> int:

@@ -65,7 +65,7 @@ def _strays(labels: Tensor, classes: int) -> str | None:
     return None if 0 <= least <= most < classes else f"labels are in {least}..{most}, must be in 0..{classes - 1}"
 
 
-Published = Images | Folders
+SourceDataset = Images | Folders
 
-DATASETS: Registry[Callable[[], Published]] = Registry("dataset", "() -> Images or Folders")
+DATASETS: Registry[Callable[[], SourceDataset]] = Registry("dataset", "() -> Images or Folders")
 DATASETS.discover(__name__, list(__path__))

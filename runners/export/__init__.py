@@ -45,7 +45,7 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class Pair:
+class NetworkPair:
     """The dense network of a trial with the pruned groups at zero, and the compact one with its final weights."""
 
     masked: nn.Module
@@ -76,7 +76,7 @@ def export(trial: Path, folder: Path) -> Exported:
     return Exported(count_parameters(pair.compact), error, note, failed)
 
 
-def rebuild(finished: Finished, data: Data) -> Pair:
+def rebuild(finished: Finished, data: Data) -> NetworkPair:
     """Return the two networks of a trial, on the CPU: compacted once more, as it was then."""
     spec = finished.spec
     masked = build(spec.dense, data)
@@ -86,10 +86,10 @@ def rebuild(finished: Finished, data: Data) -> Pair:
     realised = realise(masked, groups, finished.masks, spec.grouping, example, spec.recipe.round_to)
     compact = sparse.rebuild(realised.network, finished.sparse)
     compact.load_state_dict(finished.compact)
-    return Pair(masked.eval(), compact.eval())
+    return NetworkPair(masked.eval(), compact.eval())
 
 
-def plan_of(finished: Finished, pair: Pair, data: Data) -> dict[str, Any]:
+def plan_of(finished: Finished, pair: NetworkPair, data: Data) -> dict[str, Any]:
     """Return all that `plan.json` says: see `runners.deployed.read_plan`."""
     spec = finished.spec
     architecture = {"name": spec.architecture, "channels": data.channels, "size": data.size, "classes": data.classes}
@@ -104,7 +104,9 @@ def plan_of(finished: Finished, pair: Pair, data: Data) -> dict[str, Any]:
     }
 
 
-def plan_with_origins(pair: Pair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int = 1) -> Plan:
+def plan_with_origins(
+    pair: NetworkPair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int = 1
+) -> Plan:
     """Return the plan of a compact network, with the kept indices of every tensor that is smaller."""
     plan = compare(pair.masked, pair.compact)
     if any(plan["tensors"].values()):
@@ -116,7 +118,7 @@ def plan_with_origins(pair: Pair, masks: list[Tensor], grouping: str, example: T
 
 
 def _origins(
-    pair: Pair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int
+    pair: NetworkPair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int
 ) -> dict[str, numbering.Origin]:
     """Compact a copy of the network whose values are numbers, and read them off: the masks alone decide what goes."""
     numbered, example = copy.deepcopy(pair.masked).double(), example[:2].double()
@@ -124,7 +126,7 @@ def _origins(
     return numbering.read(realise(numbered, groups, masks, grouping, example, round_to).network, numbers)
 
 
-def write(pair: Pair, plan: dict[str, Any], folder: Path) -> None:
+def write(pair: NetworkPair, plan: dict[str, Any], folder: Path) -> None:
     """Write weights and plan into a folder."""
     torch.save(pair.compact.state_dict(), folder / WEIGHTS)
     (folder / PLAN).write_text(_readable(plan), encoding="utf-8")

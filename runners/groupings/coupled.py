@@ -17,8 +17,8 @@ from runners.architectures.vit import Attention
 from runners.compaction.dependencies import Component, Item, components
 from runners.groupings import GROUPINGS
 from runners.groupings.rows import parts
-from runners.shortcut import Shortcut
-from runners.wiring import is_grouped
+from runners.network_layers import is_grouped
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 Channel = tuple[int, int]  # a component, by its place in the list of all, and a channel of it
 
@@ -61,10 +61,12 @@ def _together(found: list[Component]) -> list[list[Channel]]:
 def _through_shortcuts(found: list[Component]) -> Iterator[tuple[Channel, Channel]]:
     """Pairs of a channel that a shortcut reads and the channel that it passes it on as."""
     read = {
-        (item.owner, c): place for item, c, place in _places(found, "consumers") if isinstance(item.owner, Shortcut)
+        (item.owner, c): place
+        for item, c, place in _places(found, "consumers")
+        if isinstance(item.owner, ZeroPaddingShortcut)
     }
     for item, channel, place in _places(found, "producers"):
-        if isinstance(item.owner, Shortcut) and not item.owner.zero()[channel]:
+        if isinstance(item.owner, ZeroPaddingShortcut) and not item.owner.zero_outputs()[channel]:
             yield read[item.owner, int(item.owner.source[channel])], place
 
 

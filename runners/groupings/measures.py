@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from methods.groups import Family, Groups, Measure
 from methods.members import Member, Term
-from runners.wiring import Mixing, layers
+from runners.network_layers import ConvOrLinear, trace_layers
 
 
 def measured(groups: Groups, network: nn.Module, example: Tensor, measure: Measure) -> Groups:
@@ -39,7 +39,7 @@ class _Norm:
     """A batch norm with scales, and the layers whose very outputs it reads: one, unless it is shared or reads none."""
 
     module: _BatchNorm
-    layers: list[Mixing]
+    layers: list[ConvOrLinear]
 
     def folded(self, scale: Member) -> Term:
         """The scales as they are when folded into the one layer; as such where the variance is not kept."""
@@ -56,8 +56,8 @@ class _Norm:
 
 def _norms(network: nn.Module, example: Tensor) -> dict[int, _Norm]:
     """Return the batch norms of a network by the id of their scales."""
-    read: dict[int, list[Mixing]] = defaultdict(list)
-    for layer in layers(network, example):
+    read: dict[int, list[ConvOrLinear]] = defaultdict(list)
+    for layer in trace_layers(network, example):
         if isinstance(layer.norm, _BatchNorm) and layer.norm.num_features == len(layer.module.weight):
             read[id(layer.norm)].append(layer.module)
     found = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.weight is not None]

@@ -10,7 +10,7 @@ from methods.members import Member
 from results.errors import Untraceable
 from runners.compaction.dependencies import Component, components
 from runners.groupings import GROUPINGS
-from runners.wiring import Layer, layers
+from runners.network_layers import TracedLayer, trace_layers
 
 
 @GROUPINGS.register("filter")
@@ -31,7 +31,7 @@ def _families(network: nn.Module, example: Tensor) -> list[Family]:
     followers = {id(item.owner) for name, c in alone.items() for item in c.producers if item.owner is not c.layer}
     return [
         Family(layer.name, _all_of(alone[layer.name]) if layer.name in alone else _row(layer))
-        for layer in layers(network, example)[:-1]
+        for layer in trace_layers(network, example)[:-1]
         if id(layer.module) not in followers
     ]
 
@@ -39,7 +39,7 @@ def _families(network: nn.Module, example: Tensor) -> list[Family]:
 def _alone(network: nn.Module, example: Tensor) -> dict[str, Component]:
     """The components that one layer makes, by the name of that layer: nothing else is added to its channels."""
     try:
-        return {c.name: c for c in components(network, example) if c.removable and len(c.mixing) == 1}
+        return {c.name: c for c in components(network, example) if c.removable and len(c.channel_mixing) == 1}
     except Untraceable:
         return {}
 
@@ -48,7 +48,7 @@ def _all_of(component: Component) -> list[Member]:
     return [member for item in component.producers for member in parts(item.owner, item.table)]
 
 
-def _row(layer: Layer) -> list[Member]:
+def _row(layer: TracedLayer) -> list[Member]:
     """Row, bias, and the scale and shift of the batch norm that reads the layer's very output."""
     owners = [layer.module, *([layer.norm] if layer.norm is not None else [])]
     return [member for owner in owners for member in parts(owner, torch.arange(len(layer.module.weight))[:, None])]

@@ -11,9 +11,9 @@ from methods.members import Member
 from results.errors import Untraceable
 from runners.compaction.dependencies import components
 from runners.groupings import GROUPINGS
-from runners.wiring import Layer, layers
+from runners.network_layers import TracedLayer, trace_layers
 
-TILE = (4, 4)  # filters x input channels
+BLOCK = (4, 4)  # filters x input channels
 M = 4
 
 
@@ -37,9 +37,9 @@ def kernels(network: nn.Module, example: Tensor) -> Groups:
 
 
 @GROUPINGS.register("block")
-def blocks(network: nn.Module, example: Tensor) -> Groups:
+def weight_blocks(network: nn.Module, example: Tensor) -> Groups:
     """Tiles of 4 filters x 4 input maps at one place of the kernel; smaller where 4 does not divide a layer."""
-    return Groups([Family(n.name, [_tiles(n.module.weight)]) for n in _whole(network, example)])
+    return Groups([Family(n.name, [_blocked(n.module.weight)]) for n in _whole(network, example)])
 
 
 @GROUPINGS.register("n_of_m")
@@ -55,15 +55,15 @@ def n_of_m(network: nn.Module, example: Tensor) -> Groups:
 @GROUPINGS.register("element")
 def elements(network: nn.Module, example: Tensor) -> Groups:
     """Single weights (unstructured pruning); biases are left alone."""
-    return Groups([Family(n.name, [_every(n.module.weight)]) for n in layers(network, example)[:-1]])
+    return Groups([Family(n.name, [_every(n.module.weight)]) for n in trace_layers(network, example)[:-1]])
 
 
-def _whole(network: nn.Module, example: Tensor) -> list[Layer]:
+def _whole(network: nn.Module, example: Tensor) -> list[TracedLayer]:
     """Return the layers but the last whose filters read every input map."""
-    return [n for n in layers(network, example)[:-1] if getattr(n.module, "groups", 1) == 1]
+    return [n for n in trace_layers(network, example)[:-1] if getattr(n.module, "groups", 1) == 1]
 
 
-def _all_but_outputs(layer: Layer) -> tuple[int, ...]:
+def _all_but_outputs(layer: TracedLayer) -> tuple[int, ...]:
     return tuple(range(1, layer.module.weight.dim()))
 
 
@@ -86,9 +86,9 @@ def _of_map(weight: Tensor, table: Tensor | None) -> Member:
     return Member(weight, (1,), places=None if table is None else table.to(weight.device))
 
 
-def _tiles(weight: Tensor) -> Member:
+def _blocked(weight: Tensor) -> Member:
     """The weight (out, in, ...) as (out / r, r, in / c, c, ...), whose tiles r x c are the groups."""
-    r, c = (math.gcd(n, size) for n, size in zip(weight.shape, TILE, strict=False))
+    r, c = (math.gcd(n, size) for n, size in zip(weight.shape, BLOCK, strict=False))
     shape = (weight.shape[0] // r, r, weight.shape[1] // c, c, *weight.shape[2:])
     return Member(weight, (0, 2, *range(4, len(shape))), shape)
 

@@ -6,9 +6,19 @@
 replaced layer reads is in `columns`, how its matrix is stored in `products`, which of them is taken in `choice`.
 """
 
-from runners.sparse.choice import interleaved
+from runners.sparse.autotuning import time_interleaved
 from runners.sparse.deployment import deploy
 from runners.sparse.description import build, densified, describe, plan, rebuild
 from runners.sparse.layers import SparseConv2d, SparseLinear
 
-__all__ = ["SparseConv2d", "SparseLinear", "build", "densified", "deploy", "describe", "interleaved", "plan", "rebuild"]
+__all__ = [
+    "SparseConv2d",
+    "SparseLinear",
+    "build",
+    "densified",
+    "deploy",
+    "describe",
+    "plan",
+    "rebuild",
+    "time_interleaved",
+]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Pair = tuple[int, int]
+HeightWidth = tuple[int, int]
 
 # Values of the columns made at once on the CPU, 4 MB of float32: they are read again for every filter, so a sparse
 # product over columns that fit the cache is up to four times faster than over those of a whole batch.
@@ -20,10 +20,10 @@ PART = 1 << 20
 class Window:
     """What a convolution looks at: pairs of (height, width), in pixels."""
 
-    kernel: Pair
-    stride: Pair
-    padding: Pair
-    dilation: Pair
+    kernel: HeightWidth
+    stride: HeightWidth
+    padding: HeightWidth
+    dilation: HeightWidth
 
     @classmethod
     def of(cls, layer: nn.Conv2d) -> Window | None:
@@ -33,11 +33,11 @@ class Window:
         return cls(*(_pair(v) for v in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)))
 
     @property
-    def offsets(self) -> list[Pair]:
+    def offsets(self) -> list[HeightWidth]:
         """Row and column of every place in the kernel, row by row."""
         return [(row, column) for row in range(self.kernel[0]) for column in range(self.kernel[1])]
 
-    def outputs(self, height: int, width: int) -> Pair:
+    def outputs(self, height: int, width: int) -> HeightWidth:
         """Return height and width of the output for an input of this height and width."""
         tall, wide = ((self._reach(d, size)) // self.stride[d] + 1 for d, size in enumerate((height, width)))
         return tall, wide
@@ -45,7 +45,7 @@ class Window:
     def _reach(self, d: int, size: int) -> int:
         return size + 2 * self.padding[d] - self.dilation[d] * (self.kernel[d] - 1) - 1
 
-    def seen(self, planes: Tensor, offset: Pair, outputs: Pair) -> Tensor:
+    def seen(self, planes: Tensor, offset: HeightWidth, outputs: HeightWidth) -> Tensor:
         """View of what one place in the kernel reads of padded planes (..., height, width): (..., *outputs)."""
         steps = []
         for place, count, stride, dilation in zip(offset, outputs, self.stride, self.dilation, strict=True):
@@ -54,7 +54,7 @@ class Window:
         return planes[..., steps[0], steps[1]]
 
 
-def _pair(value: Sequence[int]) -> Pair:
+def _pair(value: Sequence[int]) -> HeightWidth:
     first, second = value
     return int(first), int(second)
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from runners.sparse.autotuning import MASKED, Clock, choose_fastest, time_interleaved
 from runners.sparse.candidates import DENSEST, candidates
-from runners.sparse.choice import MASKED, Clock, choose, interleaved
 from runners.sparse.description import put
 
 # What the network as a whole must gain to be changed at all, as a share of its time: wide, so that a second run on the
@@ -24,7 +24,7 @@ def deploy(
     example: Tensor,
     *,
     kind: str | None = None,
-    clock: Clock = interleaved,
+    clock: Clock = time_interleaved,
 ) -> tuple[nn.Module, str]:
     """Return a copy with the faster of the masked layers' replacements, and the words for them.
 
@@ -54,7 +54,7 @@ def _fastest(
     network: nn.Module, found: Mapping[str, Mapping[str, nn.Module]], seen: Mapping[str, Tensor], clock: Clock
 ) -> dict[str, str]:
     """Return the words of the layers for which a replacement is worth it, by name."""
-    words = {n: choose(network.get_submodule(n), found[n], values, clock) for n, values in seen.items()}
+    words = {n: choose_fastest(network.get_submodule(n), found[n], values, clock) for n, values in seen.items()}
     return {name: word for name, word in words.items() if word != MASKED}
 
 

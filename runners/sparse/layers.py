@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from runners.sparse.columns import Window, columns, split
 from runners.sparse.products import Product
 
-Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear)
 
 
 class SparseConv2d(nn.Module):
@@ -94,7 +94,7 @@ def _spread(product: Product, places: Tensor, width: int) -> Tensor:
     return spread
 
 
-def _filled(layer: Layer, weight: Tensor, bias: Tensor | None) -> Layer:
+def _filled(layer: LayerT, weight: Tensor, bias: Tensor | None) -> LayerT:
     layer.weight = nn.Parameter(weight)
     if bias is not None:
         layer.bias = nn.Parameter(bias.detach().clone())

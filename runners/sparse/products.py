@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from runners.sparse.operators import bsr_product, csr_product
 
-BLOCKS = (32, 16, 8, 4)
+BLOCK_SIZES = (32, 16, 8, 4)
 FILLED = 0.8  # share of the values in stored blocks that must not be zero: below it compressed rows do as well
 
 
@@ -154,7 +154,7 @@ def block_size(matrix: Tensor, channels: int) -> int | None:
 
     channels: so many columns belong together: no block reaches over their end.
     """
-    for size in BLOCKS:
+    for size in BLOCK_SIZES:
         if len(matrix) % size == 0 and channels % size == 0:
             alive = matrix.view(len(matrix) // size, size, -1, size).ne(0)
             stored = int(alive.any(3).any(1).sum()) * size**2

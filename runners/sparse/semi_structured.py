@@ -15,7 +15,7 @@ class SemiStructured(Product):
     """Half of the values, and which half. Inference only, on CUDA; the flop counter takes it for a dense product.
 
     torch computes it in float16 and bfloat16, and for float32 in TF32, with 10 bits of mantissa. That is too coarse
-    for a tolerance of 1e-4, so for a network in float32 the choice passes it over: see `choice.agrees`.
+    for a tolerance of 1e-4, so for a network in float32 the choice passes it over: see `autotuning.agrees`.
     """
 
     name = "semi_structured"

@@ -6,7 +6,7 @@ from torch import nn
 
 from results.errors import Untraceable
 from runners.architectures import ARCHITECTURES
-from runners.branches import branches, without
+from runners.branches import branches, without_branches
 from tests.runners.networks import RESIDUAL
 
 
@@ -46,7 +46,7 @@ def test_without_idle_branches_the_network_computes_the_same(name, every):
     for branch in idle:
         for parameter in branch.parameters(network):
             parameter.zero_()
-    less = without(network, [b.name for b in idle])
+    less = without_branches(network, [b.name for b in idle])
     torch.testing.assert_close(less(images()), network(images()), atol=1e-5, rtol=1e-5)
     gone = sum(p.numel() for b in idle for p in b.parameters(network))
     assert sum(p.numel() for p in less.parameters()) == sum(p.numel() for p in network.parameters()) - gone
@@ -56,13 +56,13 @@ def test_without_idle_branches_the_network_computes_the_same(name, every):
 def test_the_network_itself_stays_as_it_is():
     network = built("resnet20")
     before = {n: v.clone() for n, v in network.state_dict().items()}
-    without(network.train(), ["layer1.0.conv2"])
+    without_branches(network.train(), ["layer1.0.conv2"])
     assert network.training
     assert all(torch.equal(v, before[n]) for n, v in network.state_dict().items())
 
 
 def test_the_smaller_network_trains_and_can_be_scripted():
-    less = without(built(RESIDUAL).train(), ["1.conv"])
+    less = without_branches(built(RESIDUAL).train(), ["1.conv"])
     less(images()).sum().backward()
     assert all(p.grad is not None for p in less.parameters())
     assert torch.equal(torch.jit.script(less.eval())(images()), less(images()))
@@ -70,7 +70,7 @@ def test_the_smaller_network_trains_and_can_be_scripted():
 
 def test_an_unknown_branch_is_named():
     with pytest.raises(ValueError, match=r"no such branch: 9\.conv; there are 1\.conv, 2\.conv, 3\.conv"):
-        without(built(RESIDUAL), ["9.conv"])
+        without_branches(built(RESIDUAL), ["9.conv"])
 
 
 class Moody(nn.Module):

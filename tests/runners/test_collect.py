@@ -7,12 +7,12 @@ import pytest
 
 from results.errors import InputError
 from runners.collect import collect
-from runners.measurement import Latency
+from runners.measurement import LatencyRecord
 from runners.row import row_of
 from runners.store import Store
-from runners.training import Epoch
+from runners.training import EpochRecord
 
-LATENCY = Latency("dense", "torch", "cpu", 64, 1, 2.5, 0.1, 15)
+LATENCY = LatencyRecord("dense", "torch", "cpu", 64, 1, 2.5, 0.1, 15)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def machine(tmp_path, make_spec):
             for column, value in ({"test_top1": 0.5, "speedup_b1": 1.5} | cells).items():
                 setattr(row, column, value)
             store.begin(spec)
-            epoch = Epoch("finetune", 1, 0.5, 0.25, [3, spec.seed], None, 0.05, 1.5)
+            epoch = EpochRecord("finetune", 1, 0.5, 0.25, [3, spec.seed], None, 0.05, 1.5)
             store.finish(spec, row, [epoch], [LATENCY])
         store.collect(specs)
         store.measured_on({"machine": name})

@@ -19,9 +19,9 @@ def numbered(monkeypatch):
     labels = (n % 10).clamp(max=5)
     published = Images(pixels[:400], labels[:400], pixels[400:], labels[400:], classes=6)
     monkeypatch.setitem(DATASETS._entries, "numbered", lambda: published)
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
     yield published
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
 
 
 def numbers(pixels):

@@ -20,9 +20,9 @@ def users_data(monkeypatch):
     """The user's own KLEVEL_DATA where it is set, so that what is in it is tested as well."""
     if USERS:
         monkeypatch.setenv("KLEVEL_DATA", USERS)
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
     yield
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -135,7 +135,7 @@ def nothing():
 def test_a_dataset_of_ones_own_is_named_by_its_function(tmp_path, monkeypatch):
     (tmp_path / "klevel_own_data.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
     loaded = data.load("klevel_own_data:squares", size=6)
     assert (len(loaded.train), len(loaded.val), len(loaded.test)) == (18, 2, 10)
     assert (loaded.channels, loaded.size, loaded.classes) == (3, 6, 2)

@@ -10,7 +10,7 @@ import torch
 
 from results.errors import InputError
 from runners.deployed import load, read_plan
-from runners.export import Pair, plan_with_origins, write
+from runners.export import NetworkPair, plan_with_origins, write
 
 ROOT = Path(__file__).parents[2]
 # what trains, prunes, reads data or runs suites; and what only these need
@@ -22,7 +22,7 @@ NOT_NEEDED += [f"runners.{m}" for m in ("spec", "store", "suite", "training", "t
 @pytest.fixture
 def folder(prune, tmp_path):
     network, _, masks, example, realised = prune("resnet20", "filter", 0.4)
-    pair = Pair(network, realised.network.eval())
+    pair = NetworkPair(network, realised.network.eval())
     plan = {"format": 1, "architecture": {"name": "resnet20", "channels": 1, "size": 28, "classes": 10}}
     write(pair, plan | plan_with_origins(pair, masks, "filter", example), tmp_path)
     torch.save((example, realised.network(example).detach()), tmp_path / "expected.pt")
@@ -54,7 +54,7 @@ def test_it_is_ready_to_use(folder):
 
 
 def test_weights_with_code_in_them_are_refused(folder):
-    torch.save(Pair(None, None), folder / "network.pt")
+    torch.save(NetworkPair(None, None), folder / "network.pt")
     with pytest.raises(InputError, match=r"network\.pt: not the weights of plan\.json beside it"):
         load(folder)
 

@@ -33,9 +33,9 @@ def kept(tmp_path, monkeypatch):
     small = {"classes": 3, "train_images": 3 * PER_CLASS, "test_images": 3 * TESTS_PER_CLASS}
     for name, (module, constant) in LAYOUTS.items():
         monkeypatch.setattr(module, constant, dataclasses.replace(layout_of(name), **small))
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
     yield tmp_path / "kept"
-    data._published.cache_clear()
+    data._source_dataset.cache_clear()
 
 
 def put(root, name, folder=None):

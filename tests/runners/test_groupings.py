@@ -12,7 +12,7 @@ from methods.groups import Family, NothingToDivide
 from results.errors import Untraceable
 from runners.architectures import ARCHITECTURES
 from runners.groupings import GROUPINGS, coupled, rows, scope_of
-from runners.wiring import layers
+from runners.network_layers import trace_layers
 from tests.runners.networks import RESIDUAL
 
 FEW = pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_contract(architecture, grouping):
     """Members are weights first, sizes are theirs, nothing is divided twice, and the output layer not at all."""
     network, groups = divide(architecture, grouping)
     own = {id(p): n for n, p in network.named_parameters()}
-    output = layers(network, EXAMPLE)[-1].module
+    output = trace_layers(network, EXAMPLE)[-1].module
     times = {id(p): torch.zeros_like(p) for p in network.parameters()}
     for family in groups:
         assert all(id(m.parameter) in own for m in family.parts), family.name
@@ -184,7 +184,7 @@ def test_a_filter_at_zero_puts_out_exactly_zero(architecture):
     network = normed() if architecture == "normed" else ARCHITECTURES[architecture](1, 28, 10)
     groups = GROUPINGS["filter"](network, EXAMPLE)
     groups.scale_([torch.arange(f.size) % 2 for f in groups])
-    last = {layer.name: layer.norm or layer.module for layer in layers(network, EXAMPLE)}
+    last = {layer.name: layer.norm or layer.module for layer in trace_layers(network, EXAMPLE)}
     outputs = outputs_of(network)
     for family in groups:
         output = outputs[last[family.name]]
@@ -194,7 +194,7 @@ def test_a_filter_at_zero_puts_out_exactly_zero(architecture):
 
 def test_layers_come_in_the_order_they_run_in_with_the_batch_norm_behind_them():
     network = normed()
-    found = layers(network, EXAMPLE)
+    found = trace_layers(network, EXAMPLE)
     assert [layer.name for layer in found] == ["first", "second", "out"]
     assert [layer.norm for layer in found] == [network.norms[1], network.norms[0], None]
     families = GROUPINGS["filter"](network, EXAMPLE).families
@@ -203,13 +203,13 @@ def test_layers_come_in_the_order_they_run_in_with_the_batch_norm_behind_them():
 
 def test_a_batch_norm_elsewhere_belongs_to_no_layer():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
-    assert [layer.norm for layer in layers(network, EXAMPLE)] == [None, None]
+    assert [layer.norm for layer in trace_layers(network, EXAMPLE)] == [None, None]
 
 
 def test_a_layer_that_runs_twice_is_listed_once():
     shared = nn.Conv2d(1, 1, 3, padding=1)
     network = nn.Sequential(shared, nn.ReLU(), shared, nn.Flatten(), nn.Linear(784, 10))
-    assert [layer.name for layer in layers(network, EXAMPLE)] == ["0", "4"]
+    assert [layer.name for layer in trace_layers(network, EXAMPLE)] == ["0", "4"]
 
 
 def test_a_network_of_one_layer_has_nothing_to_divide():

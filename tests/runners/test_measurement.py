@@ -9,7 +9,7 @@ from torch import nn
 from runners import measurement
 from runners.measurement import (
     BATCHES,
-    Latency,
+    LatencyRecord,
     compare_latency,
     count_macs,
     count_parameters,
@@ -118,7 +118,7 @@ def test_blocks_are_repeated_until_both_are_steady(monkeypatch):
 
 
 def latency(network, batch, median):
-    return Latency(network, "torch", "cpu", batch, 1, median, 0.1, 15)
+    return LatencyRecord(network, "torch", "cpu", batch, 1, median, 0.1, 15)
 
 
 def test_speedup_is_dense_over_compact_at_the_batch():

@@ -10,7 +10,7 @@ from methods.l1_filter import L1Filter
 from runners.architectures import ARCHITECTURES
 from runners.groupings import GROUPINGS
 from runners.groupings.measures import measured
-from runners.wiring import layers
+from runners.network_layers import trace_layers
 from tests.runners.networks import RESIDUAL
 
 EXAMPLE = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -61,7 +61,7 @@ def divide(architecture, grouping):
 def rescale(network, seed):
     """Multiply what each batch norm reads by factors in [0.5, 2]: weights, bias and running statistics along."""
     generator = torch.Generator().manual_seed(seed)
-    for layer in layers(network, EXAMPLE):
+    for layer in trace_layers(network, EXAMPLE):
         if (norm := layer.norm) is not None:
             factor = 2 ** (2 * torch.rand(norm.num_features, generator=generator, dtype=torch.float64) - 1)
             layer.module.weight.mul_(factor.view(-1, *[1] * (layer.module.weight.dim() - 1)))
@@ -112,7 +112,7 @@ def slices_of(family, parameter):
 
 def naive(network, family, measure, p):
     """Norms of a family by a loop over everything, with what reads what taken from the names of the layers."""
-    readers = {id(layer.norm): layer.module for layer in layers(network, EXAMPLE) if layer.norm is not None}
+    readers = {id(layer.norm): layer.module for layer in trace_layers(network, EXAMPLE) if layer.norm is not None}
     own = {id(m.parameter): m.parameter for m in family.parts}
     norms = [n for n in norms_of(network) if id(n.weight) in own]
     powers, covered = [0.0] * family.size, set()
@@ -161,7 +161,7 @@ def test_what_is_removed_stays_the_same_and_what_is_scaled_is_measured(architect
     groups.scale_([torch.full(f.shape, 0.5, dtype=torch.float64) for f in groups])
     for now, then in zip(groups.norms(), norms, strict=True):
         torch.testing.assert_close(now, then / 2, rtol=1e-9, atol=0)
-    unread = {id(layer.module.weight) for layer in layers(network, EXAMPLE) if layer.norm is not None}
+    unread = {id(layer.module.weight) for layer in trace_layers(network, EXAMPLE) if layer.norm is not None}
     own = {id(m.parameter) for f in groups if not f.is_raw for m in f.parts}
     for name, parameter in network.named_parameters():
         if id(parameter) in unread & own:

@@ -10,7 +10,7 @@ from torch import nn
 from results.errors import InputError
 from runners import plan
 from runners.architectures import ARCHITECTURES
-from runners.plan import Kind, carry_out, compare
+from runners.plan import ModuleKind, apply_plan, compare
 
 
 def network():
@@ -22,7 +22,7 @@ def network():
 def assert_carried_out(dense, compact, images):
     """The plan, through JSON, gives the compact network; return the plan."""
     found = json.loads(json.dumps(compare(dense, compact)))
-    again = carry_out(found, copy.deepcopy(dense))
+    again = apply_plan(found, copy.deepcopy(dense))
     again.load_state_dict(copy.deepcopy(compact.state_dict()))
     with torch.no_grad():
         assert torch.equal(again.eval()(images), compact.eval()(images))
@@ -90,7 +90,7 @@ def test_plain_attributes_of_any_module_are_set_as_they_were(images):
     assert found["modules"][""] == {"set": {"heads": 3, "sizes": [3, 2], "kinds": [3]}}
 
 
-class Gathered(nn.Module):
+class SelectedInputs(nn.Module):
     """A layer that reads some of the channels: what a compaction may put in the place of a layer."""
 
     def __init__(self, index, layer):
@@ -106,13 +106,15 @@ def gathered(images):
     """A network and its like with one layer that reads three channels."""
     dense, compact = network(), network()
     layer = nn.Conv2d(3, 16, 3, padding=1, bias=False)
-    compact.layer1[0].conv2 = Gathered(torch.tensor([1, 4, 5]), layer)
+    compact.layer1[0].conv2 = SelectedInputs(torch.tensor([1, 4, 5]), layer)
     return dense, compact
 
 
 def test_a_module_of_another_class_is_built_by_its_kind(images, monkeypatch):
-    kind = Kind(
-        Gathered, lambda m: {"index": m.index.tolist()}, lambda d, dense: Gathered(torch.tensor(d["index"]), dense)
+    kind = ModuleKind(
+        SelectedInputs,
+        lambda m: {"index": m.index.tolist()},
+        lambda d, dense: SelectedInputs(torch.tensor(d["index"]), dense),
     )
     monkeypatch.setitem(plan.KINDS, "gathered", kind)
     found = assert_carried_out(*gathered(images), images)
@@ -123,11 +125,11 @@ def test_a_module_of_another_class_is_built_by_its_kind(images, monkeypatch):
     assert found["tensors"] == {"layer1.0.conv2.layer.weight": {"shape": [16, 3, 3, 3]}}
     monkeypatch.delitem(plan.KINDS, "gathered")
     with pytest.raises(InputError, match="module kind gathered is not known to this version"):
-        carry_out(found, network())
+        apply_plan(found, network())
 
 
 def test_a_module_without_a_kind_is_refused(images):
-    with pytest.raises(InputError, match=r"layer1\.0\.conv2, a Gathered, has no kind in runners\.plan"):
+    with pytest.raises(InputError, match=r"layer1\.0\.conv2, a SelectedInputs, has no kind in runners\.plan"):
         compare(*gathered(images))
 
 
@@ -139,7 +141,7 @@ def test_a_new_module_without_a_kind_is_refused():
 
 
 def test_values_that_are_in_no_state_dict_are_refused():
-    dense, compact = (Gathered(torch.tensor(i), nn.Conv2d(1, 1, 1)) for i in ([0], [1]))
+    dense, compact = (SelectedInputs(torch.tensor(i), nn.Conv2d(1, 1, 1)) for i in ([0], [1]))
     with pytest.raises(InputError, match=r"needs a kind in runners\.plan: its index is in no state dict"):
         compare(dense, compact)
 

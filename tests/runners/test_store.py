@@ -11,21 +11,19 @@ import pytest
 
 from methods.gmp import GMP
 from methods.wgsef_dc import WGSEFDC
-from results.columns import Epoch as EpochRow
-from results.columns import Latency as LatencyRow
-from results.columns import Trial, names
+from results.columns import Epoch, Latency, Trial, names
 from results.errors import InputError
 from runners.environment import code_of
-from runners.measurement import Latency
+from runners.measurement import LatencyRecord
 from runners.row import row_of
 from runners.run import Again, missing
 from runners.store import ORDER, Store, write
-from runners.training import Epoch
+from runners.training import EpochRecord
 from runners.trial import build
 
-COLUMNS, EPOCH_COLUMNS, LATENCY_COLUMNS = names(Trial), names(EpochRow), names(LatencyRow)
-EPOCH = Epoch("finetune", 1, 0.5, 0.75, [3, 8], None, 0.05, 1.5)
-LATENCY = Latency("dense", "torch", "cpu", 64, 1, 2.5, 0.1, 15)
+COLUMNS, EPOCH_COLUMNS, LATENCY_COLUMNS = names(Trial), names(Epoch), names(Latency)
+EPOCH = EpochRecord("finetune", 1, 0.5, 0.75, [3, 8], None, 0.05, 1.5)
+LATENCY = LatencyRecord("dense", "torch", "cpu", 64, 1, 2.5, 0.1, 15)
 
 
 @pytest.fixture

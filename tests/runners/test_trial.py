@@ -28,7 +28,7 @@ FRACTIONS = ("dense_val_top1", "dense_test_top1", "val_top1", "test_top1", "test
 PAIRS = [(m, g) for m in METHODS for g in GROUPINGS]
 
 
-def silent(news):
+def silent(event):
     """Listen to nothing."""
 
 
@@ -158,7 +158,7 @@ def test_sparse_layers_where_they_are_faster(context, finished, make_spec, monke
     kept = torch.load(folder / "compact.pt", weights_only=True)
     assert kept["sparse"], "which layers they are is kept, so that nothing is timed again"
     monkeypatch.undo()
-    again = trial.measure_again(spec, trial.Bench(Store(context.results, "t"), torch.device("cpu")))
+    again = trial.measure_again(spec, trial.TrialContext(Store(context.results, "t"), torch.device("cpu")))
     assert (again.params, again.macs, again.realisation) == (row.params, row.macs, row.realisation)
 
 
@@ -198,7 +198,7 @@ def test_measuring_again_changes_what_is_measured_alone(context, finished, make_
         row, folder = finished(spec)
         weights = (folder / "compact.pt").read_bytes()
         store = Store(context.results, context.suite)
-        again = trial.measure_again(spec, trial.Bench(store, torch.device("cpu")))
+        again = trial.measure_again(spec, trial.TrialContext(store, torch.device("cpu")))
         varying = {c: getattr(row, c) for c in ("speedup_b1", "speedup_b64")}
         assert again.model_copy(update=varying) == row
         assert store.row(spec) == again
@@ -272,10 +272,10 @@ def test_a_method_that_raises_is_a_failure_with_its_words_in_one_line(fresh, mak
 def test_a_dense_network_that_fails_takes_its_trials_along_and_no_others(fresh, make_spec, monkeypatch):
     real = executors.train_dense
 
-    def train_dense(spec, bench):
+    def train_dense(spec, context):
         if spec.seed == 1:
             raise RuntimeError("no memory")
-        real(spec, bench)
+        real(spec, context)
 
     monkeypatch.setattr(executors, "train_dense", train_dense)
     specs = [make_spec(m, seed=s) for m in ("random", "dense") for s in (0, 1)]

@@ -10,7 +10,7 @@ from runners.architectures import ARCHITECTURES
 from runners.compaction import TOLERANCE, channels_last, deploy, difference, realise
 from runners.groupings import GROUPINGS
 from runners.measurement import count_macs, count_parameters
-from runners.wiring import layers
+from runners.network_layers import trace_layers
 from tests.runners.networks import RESIDUAL
 
 PAIRS = pytest.mark.parametrize(("architecture", "grouping"), [(a, g) for a in ARCHITECTURES for g in GROUPINGS])
@@ -57,7 +57,7 @@ def counted(network, groups, masks, example):
     """Parameters of a chain of layers with these filters left, by hand: each reads what the one before it kept."""
     kept = {f.name: int(m.sum()) for f, m in zip(groups, masks, strict=True)}
     total, before, left = 0, None, None
-    for layer in layers(network, example):
+    for layer in trace_layers(network, example):
         weight, outputs = layer.module.weight, kept.get(layer.name, layer.module.weight.shape[0])
         # a linear layer behind a convolution reads several values of each map
         inputs = weight.shape[1] if before is None else left * (weight.shape[1] // before)
@@ -251,7 +251,7 @@ def test_a_compact_network_can_be_scripted(prune, architecture, grouping):
 @pytest.mark.parametrize("round_to", [4, 8])
 def test_widths_are_rounded_on_demand_and_what_is_spared_stays_zero(prune, round_to):
     network, _, _, example, realised = prune("lenet5_caffe", "filter", 0.33, round_to=round_to)
-    hidden = [layer.module for layer in layers(realised.network, example)][:-1]
+    hidden = [layer.module for layer in trace_layers(realised.network, example)][:-1]
     assert all(len(m.weight) % round_to == 0 or len(m.weight) in (20, 50, 500) for m in hidden)
     assert realised.realisation == "compact+masked"
     assert difference(network, realised.network, example) <= TOLERANCE

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from runners.channel_selection import ChannelSelection
 from runners.compaction import difference
 from runners.compaction.removal import removals, unread_maps
-from runners.compaction.surgery import Removal, gather, reduce
-from runners.gathered import Gathered
+from runners.compaction.surgery import Removal, apply_removal, select_inputs
 from runners.measurement import count_parameters
 
 IMAGES = torch.randn(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
@@ -33,7 +33,7 @@ def marks_of(network):
 def shrunk(network, **options):
     smaller = copy.deepcopy(network)
     for step in removals(marks_of(network), IMAGES, **options):
-        reduce(smaller, step)
+        apply_removal(smaller, step)
     return smaller
 
 
@@ -124,8 +124,8 @@ def test_a_layer_reads_the_maps_that_it_needs():
     read = unread_maps(marks_of(network))
     assert {n: i.tolist() for n, i in read.items()} == {"2": [0, 3, 4, 5, 6, 7]}
     smaller = copy.deepcopy(network)
-    gather(smaller, read)
-    assert isinstance(smaller[2], Gathered)
+    select_inputs(smaller, read)
+    assert isinstance(smaller[2], ChannelSelection)
     assert smaller[2].layer.in_channels == 6
     assert difference(network, smaller, IMAGES) <= 1e-6
 

@@ -15,7 +15,7 @@ from runners.__main__ import main
 from runners.architectures import ARCHITECTURES
 from runners.deployed import load
 from runners.executors import RunContext, perform
-from runners.export import FILES, Pair, onnx_file, plan_with_origins, write
+from runners.export import FILES, NetworkPair, onnx_file, plan_with_origins, write
 from runners.groupings import GROUPINGS
 from runners.training import evaluate
 from tests.runners.networks import RESIDUAL
@@ -91,7 +91,7 @@ def exported(prune, folder, architecture, grouping, keep=0.5):
     with torch.no_grad():
         for parameter in realised.network.parameters():
             parameter.mul_(1.01)
-    pair = Pair(network.eval(), realised.network.eval())
+    pair = NetworkPair(network.eval(), realised.network.eval())
     plan = {"format": 1, "architecture": {"name": architecture, "channels": 1, "size": 28, "classes": 10}}
     plan |= plan_with_origins(pair, masks, grouping, example)
     write(pair, plan, folder)

@@ -57,7 +57,8 @@ def test_each_layer_is_timed_with_what_it_reads_and_the_mode_is_kept(pruned_netw
     network[1].eval()
     seen = []
     monkeypatch.setattr(
-        "runners.sparse.deployment.choose", lambda layer, found, values, clock: seen.append(values.shape) or "masked"
+        "runners.sparse.deployment.choose_fastest",
+        lambda layer, found, values, clock: seen.append(values.shape) or "masked",
     )
     deployed, realisation = deploy(network, names, example)
     assert realisation == "masked"

@@ -4,16 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from runners.shortcut import Shortcut
+from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 IMAGES = torch.randn(2, 4, 7, 6, generator=torch.Generator().manual_seed(0))
 
 
 def test_it_takes_every_second_pixel_and_pads_the_channels():
     expected = F.pad(IMAGES[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
-    assert torch.equal(Shortcut(4, 8)(IMAGES), expected)
-    assert Shortcut(4, 8).zero().tolist() == [True] * 2 + [False] * 4 + [True] * 2
-    assert list(Shortcut(4, 8).state_dict()) == list(Shortcut(4, 8).parameters()) == []
+    assert torch.equal(ZeroPaddingShortcut(4, 8)(IMAGES), expected)
+    assert ZeroPaddingShortcut(4, 8).zero_outputs().tolist() == [True] * 2 + [False] * 4 + [True] * 2
+    assert list(ZeroPaddingShortcut(4, 8).state_dict()) == list(ZeroPaddingShortcut(4, 8).parameters()) == []
 
 
 @pytest.mark.parametrize("inputs", [[], [0], [1, 2], [0, 3], [0, 1, 2]])
@@ -22,19 +22,19 @@ def test_without_channels_it_computes_what_is_left_of_the_same(inputs, outputs):
     images = IMAGES.clone()
     images[:, inputs] = 0
     stay = [i for i in range(4) if i not in inputs]
-    shortcut = Shortcut(4, 8)
+    shortcut = ZeroPaddingShortcut(4, 8)
     whole = shortcut(images)
     shortcut.remove_inputs(inputs)
     assert torch.equal(shortcut(images[:, stay]), whole)
-    assert [i for i in range(8) if shortcut.zero()[i]] == [0, 1, *[2 + i for i in inputs], 6, 7]
+    assert [i for i in range(8) if shortcut.zero_outputs()[i]] == [0, 1, *[2 + i for i in inputs], 6, 7]
     shortcut.remove_outputs(outputs)
     assert torch.equal(shortcut(images[:, stay]), whole[:, [i for i in range(8) if i not in outputs]])
 
 
 def test_inputs_may_be_removed_more_than_once():
-    shortcut = Shortcut(4, 8)
+    shortcut = ZeroPaddingShortcut(4, 8)
     for channels in ([1], [0]):
         shortcut.remove_inputs(channels)
     images = IMAGES.clone()
     images[:, :2] = 0
-    assert torch.equal(shortcut(images[:, 2:]), Shortcut(4, 8)(images))
+    assert torch.equal(shortcut(images[:, 2:]), ZeroPaddingShortcut(4, 8)(images))

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 
-class Gathered(nn.Module):
+class ChannelSelection(nn.Module):
     """A convolution or linear layer and, before it, the choice of the maps that it reads.
 
     Where other layers read the other maps, as at a residual sum, they cannot be removed at their source.

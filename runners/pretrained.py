@@ -17,7 +17,7 @@ PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")  # of torch.compile around Da
 COUNTER = "num_batches_tracked"  # of a batch norm: no file of before 2018 has it, and nothing here reads it
 
 
-def locate(name: str) -> Path:
+def locate_weights(name: str) -> Path:
     """Return the file: as given, or in $KLEVEL_WEIGHTS. Raises InputError where there is none."""
     folder = os.environ.get("KLEVEL_WEIGHTS")
     places = [Path(name), *([Path(folder) / name] if folder else [])]
@@ -35,7 +35,7 @@ def load_weights(network: nn.Module, name: str, architecture: str) -> None:
     `model` or `net`; the names may begin with `module.` or `_orig_mod.`. architecture: the name of the network, for
     the message. Raises InputError where the file is not there, is not readable or does not fit.
     """
-    path = locate(name)
+    path = locate_weights(name)
     state = _unwrapped(_read(path))
     if faults := _faults(state, network.state_dict()):
         raise InputError(f"{path}: does not fit {architecture}: {'; '.join(faults)}")

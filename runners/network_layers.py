@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-Mixing = nn.Conv2d | nn.Linear  # each output is a sum over all inputs, but for depthwise convolutions
+ConvOrLinear = nn.Conv2d | nn.Linear  # each output is a sum over all inputs, but for depthwise convolutions
 
 
 @dataclass
-class Layer:
+class TracedLayer:
     """A convolution or a linear layer, its path in the network, and the batch norm that reads its output, if any."""
 
     name: str
@@ -30,20 +30,20 @@ def is_grouped(layer: object) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
 
 
-def layers(network: nn.Module, example: Tensor) -> list[Layer]:
+def trace_layers(network: nn.Module, example: Tensor) -> list[TracedLayer]:
     """Return the convolutions and linear layers in the order in which they run; the last one is the output layer.
 
     A batch norm belongs to the layer whose very output it is called on, however the network writes that down.
     A layer that runs twice is listed once.
     """
-    found: dict[int, Layer] = {}
-    makers: dict[int, Layer] = {}
+    found: dict[int, TracedLayer] = {}
+    makers: dict[int, TracedLayer] = {}
     kept_alive: list[Tensor] = []  # so that no tensor's id is used again during the pass
     names = {id(m): n for n, m in network.named_modules()}
 
     def after_layer(module: nn.Module, _: object, output: Tensor) -> None:
         assert isinstance(module, nn.Conv2d | nn.Linear)
-        makers[id(output)] = found.setdefault(id(module), Layer(names[id(module)], module))
+        makers[id(output)] = found.setdefault(id(module), TracedLayer(names[id(module)], module))
         kept_alive.append(output)
 
     def before_norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:

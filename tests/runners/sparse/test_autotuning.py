@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from runners.sparse.autotuning import agrees, choose_fastest, time_interleaved
 from runners.sparse.candidates import candidates
-from runners.sparse.choice import agrees, choose, interleaved
 
 
 def clock(**seconds):
@@ -39,7 +39,7 @@ def layer(prune):
 def test_the_fastest_is_taken_where_it_is_clearly_faster_than_what_is_simpler(layer, times, expected):
     found = candidates(layer)
     assert list(found) == ["positions", "csr", "bsr"]
-    assert choose(layer, found, torch.randn(2, 8, 5, 5), clock(**times)) == expected
+    assert choose_fastest(layer, found, torch.randn(2, 8, 5, 5), clock(**times)) == expected
 
 
 def test_what_computes_something_else_is_passed_over_however_fast(layer):
@@ -48,7 +48,7 @@ def test_what_computes_something_else_is_passed_over_however_fast(layer):
         found["csr"].product.values[0] += 0.01
     assert not agrees(layer, found["csr"], torch.randn(1, 8, 5, 5))
     times = {"masked": 1.0, "positions": 1.0, "csr": 0.01, "bsr": 1.0}
-    assert choose(layer, found, torch.randn(2, 8, 5, 5), clock(**times)) == "masked"
+    assert choose_fastest(layer, found, torch.randn(2, 8, 5, 5), clock(**times)) == "masked"
 
 
 def test_what_the_device_cannot_run_is_passed_over(layer):
@@ -56,7 +56,7 @@ def test_what_the_device_cannot_run_is_passed_over(layer):
         def forward(self, values):
             raise NotImplementedError("no such product")
 
-    assert choose(layer, {"csr": Unsupported()}, torch.randn(1, 8, 5, 5), clock()) == "masked"
+    assert choose_fastest(layer, {"csr": Unsupported()}, torch.randn(1, 8, 5, 5), clock()) == "masked"
 
 
 def test_an_error_of_tf32_is_no_agreement(layer):
@@ -78,7 +78,7 @@ def test_without_candidates_nothing_is_timed(layer):
     def refuse(functions):
         raise AssertionError("nothing to compare")
 
-    assert choose(layer, {}, torch.randn(1, 8, 5, 5), refuse) == "masked"
+    assert choose_fastest(layer, {}, torch.randn(1, 8, 5, 5), refuse) == "masked"
 
 
 def test_times_are_taken_in_turns_and_the_hopeless_are_left_out(monkeypatch):
@@ -92,8 +92,8 @@ def test_times_are_taken_in_turns_and_the_hopeless_are_left_out(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("runners.sparse.choice.timer", lambda: now)
-    times = interleaved({"a": function("a", 0.004), "b": function("b", 0.003), "slow": function("slow", 0.5)})
+    monkeypatch.setattr("runners.sparse.autotuning.timer", lambda: now)
+    times = time_interleaved({"a": function("a", 0.004), "b": function("b", 0.003), "slow": function("slow", 0.5)})
     assert times == pytest.approx({"a": 0.004, "b": 0.003, "slow": 0.5})
     assert calls.count("slow") == 3
     contest = calls[9:]

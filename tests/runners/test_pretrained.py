@@ -11,9 +11,9 @@ from results.errors import InputError
 from runners import data, run, trial
 from runners.architectures import ARCHITECTURES
 from runners.executors import RunContext
+from runners.pretrained import load_weights, locate_weights
 from runners.store import Store
 from runners.training import evaluate
-from runners.weights import load_weights, locate
 
 RECIPE = {"dense_epochs": 0, "dense_weights": "w.pt"}
 PUBLISHED = {"resnet20": ("resnet20-12fca82f.th", 0.9173), "resnet56": ("resnet56-4bfd9763.th", 0.9339)}
@@ -42,12 +42,12 @@ def folder(tmp_path, monkeypatch):
 def test_files_are_found_as_given_then_in_klevel_weights(folder, monkeypatch):
     for place in ("kept", "here"):
         (folder / place / "w.pt").touch()
-        assert locate("w.pt").resolve() == folder / place / "w.pt"
-        assert locate(str(folder / place / "w.pt")) == folder / place / "w.pt"
+        assert locate_weights("w.pt").resolve() == folder / place / "w.pt"
+        assert locate_weights(str(folder / place / "w.pt")) == folder / place / "w.pt"
     (folder / "here" / "w.pt").unlink()
     monkeypatch.delenv("KLEVEL_WEIGHTS")
     with pytest.raises(InputError, match=r"^dense_weights = w\.pt: no such file .*; set KLEVEL_WEIGHTS=DIR"):
-        locate("w.pt")
+        locate_weights("w.pt")
 
 
 WRAPPED = {
@@ -155,7 +155,7 @@ def test_published_networks_have_their_published_accuracy(users_folders, make_sp
     recipe = {"dense_epochs": 0, "dense_weights": file, "normalisation": "imagenet", "train_images": None}
     spec = make_spec(recipe=recipe, architecture=name, dataset="cifar10")
     try:
-        locate(file)
+        locate_weights(file)
         loaded = trial.data_of(spec, torch.device("cpu"))
     except InputError as error:
         pytest.skip(str(error))

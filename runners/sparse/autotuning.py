@@ -24,7 +24,7 @@ HOPELESS = 1.5  # what takes so many times as long as the fastest one when first
 Clock = Callable[[Mapping[str, Callable[[], object]]], dict[str, float]]
 
 
-def interleaved(functions: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+def time_interleaved(functions: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Return median seconds of a call of each, taken in turns, so that a slow spell of the machine hits all.
 
     The slowest ones are called but a few times: see HOPELESS.
@@ -53,11 +53,11 @@ def _seconds(function: Callable[[], object], number: int) -> float:
     return (timer() - begin) / number
 
 
-def choose(
+def choose_fastest(
     layer: nn.Module,
     candidates: Mapping[str, nn.Module],
     values: Tensor,
-    clock: Clock = interleaved,
+    clock: Clock = time_interleaved,
     margin: float = MARGIN,
 ) -> str:
     """Return the name of the candidate to take, or `masked` where none is clearly faster than the layer itself.

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Shortcut(nn.Module):
+class ZeroPaddingShortcut(nn.Module):
     """Every `stride`-th pixel of the input; an output channel is a channel of the input, or zero.
 
     source: int64 (outputs,), the input channel that each output channel is, or `inputs` where it is zero. No part of
@@ -24,9 +24,9 @@ class Shortcut(nn.Module):
         source = torch.full((outputs,), inputs)
         source[before : before + inputs] = torch.arange(inputs)
         self.register_buffer("source", source, persistent=False)
-        self._lay_out()
+        self._update_padding()
 
-    def _lay_out(self) -> None:
+    def _update_padding(self) -> None:
         """See whether the input's channels still stand side by side: padding is faster than picking channels."""
         places = (self.source < self.inputs).nonzero().flatten().tolist()
         before = places[0] if places else 0
@@ -41,14 +41,14 @@ class Shortcut(nn.Module):
             return F.pad(x, self._padding)
         return F.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, self.source)
 
-    def zero(self) -> Tensor:
+    def zero_outputs(self) -> Tensor:
         """Mask (bool, (outputs,)) of the output channels that are always zero."""
         return self.source == self.inputs
 
     def remove_outputs(self, channels: Sequence[int]) -> None:
         """Put these output channels out no more."""
         self.source = _without(self.source, channels)
-        self._lay_out()
+        self._update_padding()
 
     def remove_inputs(self, channels: Sequence[int]) -> None:
         """Expect an input without these channels, which were always zero: what they were put out as stays zero."""
@@ -56,7 +56,7 @@ class Shortcut(nn.Module):
         place = self.source.new_full((self.inputs + 1,), len(left) - 1)
         place[left] = torch.arange(len(left), device=left.device)
         self.source, self.inputs = place[self.source], len(left) - 1
-        self._lay_out()
+        self._update_padding()
 
 
 def _without(values: Tensor, indices: Sequence[int]) -> Tensor:
