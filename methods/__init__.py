@@ -1,6 +1,6 @@
-"""The methods that klevel compares, found by discovery: every subclass of `Method` with a name, in a file here.
+"""The methods that klevel compares: every subclass of `Method` with a name, in a file of this folder.
 
-`METHODS` has them all by name; those that serve in a training loop of one's own can be imported from here.
+`METHODS` maps names to classes. Import from here the methods that also work in your own training loop.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from methods.wgsef_split import WGSEFSplit
 def discover() -> dict[str, type[Method]]:
     """Import every file of this folder and return its methods by name.
 
-    Raises ValueError where two classes share a name.
+    Raises ValueError if two classes share a name.
     """
     found: dict[str, type[Method]] = {}
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):

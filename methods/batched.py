@@ -1,8 +1,8 @@
-"""The envelope of many families at once: a network has tens of small problems, and a call costs more than they do.
+"""Solve the envelope of many families at once: a network has tens of small problems, each cheaper than a call.
 
 Families with equally many groups are stacked as rows of one problem, which changes no bit of the result. A smaller
-size joins the stack of a larger one where padding (norm 0, weight 1) costs less than a call of its own. Sums over a
-padded row may then round differently, in the last digits. One long vector on the CPU stays alone: see
+family joins the stack of a larger one if padding (norm 0, weight 1) costs less than a separate call. Sums over a
+padded row may round differently in the last digits. A long vector on the CPU is solved alone: see
 `envelope_search.large_root`.
 """
 
@@ -18,10 +18,10 @@ from torch.nn.functional import pad
 from methods import envelope
 from methods import envelope_search as search
 
-# Padding, in norms, that costs as much as a call saved. Measured on the CPU: a call takes 0.6 ms and 0.3 us a norm.
-# On an accelerator a call is a few hundred launches, and a norm takes next to nothing.
-WORTH = 1 << 11
-WORTH_ON_ACCELERATOR = 1 << 17
+# The most padding, in norms, that is cheaper than a separate call. Measured on the CPU: 0.6 ms a call, 0.3 us a norm.
+# On an accelerator a call is a few hundred kernel launches, and the cost of a norm is negligible.
+MOST_PADDING = 1 << 11
+MOST_PADDING_ON_ACCELERATOR = 1 << 17
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def prox_factors_of(
     strengths: Sequence[float],
     weights: Sequence[Tensor] | None = None,
 ) -> list[Tensor]:
-    """`envelope.prox_factors` of each family: factors shaped as its norms, in their dtype.
+    """Return `envelope.prox_factors` of each family, shaped as its norms, in their dtype.
 
     Args:
         norms: (m,) or (rows, m), one tensor a family, all on one device. Rows are independent problems.
@@ -40,7 +40,7 @@ def prox_factors_of(
         weights: d_j of each family, broadcastable to its norms; None is 1.
 
     Raises:
-        ValueError: naming the argument that does not fit, or is negative, infinite or NaN.
+        ValueError: an argument does not fit, or is negative, infinite or NaN; the message names it.
     """
     weights = _checked(norms, weights, budgets=budgets, strengths=strengths)
     results: dict[int, Tensor] = {}
@@ -54,9 +54,9 @@ def prox_factors_of(
 
 
 def value_of(norms: Sequence[Tensor], budgets: Sequence[float], weights: Sequence[Tensor] | None = None) -> Tensor:
-    """Sum of `envelope.value` over all families and rows, float64 of shape (); differentiable in norms.
+    """Return the sum of `envelope.value` over all families and rows, float64 of shape (); differentiable in norms.
 
-    Arguments and errors are those of `prox_factors_of`.
+    See `prox_factors_of` for arguments and errors.
     """
     weights = _checked(norms, weights, budgets=budgets)
     total = torch.zeros((), dtype=torch.float64, device=norms[0].device if norms else None)
@@ -69,7 +69,7 @@ def value_of(norms: Sequence[Tensor], budgets: Sequence[float], weights: Sequenc
 
 
 def _batches(norms: Sequence[Tensor]) -> list[list[int]]:
-    """Which families to solve together, as indices. From the largest size to the smallest."""
+    """Return the indices of the families to solve together, from the largest size to the smallest."""
     batches: list[list[int]] = []
     same_size: dict[int, list[int]] = {}
     for i, t in enumerate(norms):
@@ -77,10 +77,10 @@ def _batches(norms: Sequence[Tensor]) -> list[list[int]]:
             batches.append([i])
         else:
             same_size.setdefault(t.shape[-1], []).append(i)
-    width = 0  # of the stack that is open, the last one
+    width = 0  # of the last stack
     for size, families in sorted(same_size.items(), reverse=True):
-        worth = WORTH if norms[families[0]].device.type == "cpu" else WORTH_ON_ACCELERATOR
-        if width and (width - size) * sum(_rows(norms[i]) for i in families) <= worth:
+        most = MOST_PADDING if norms[families[0]].device.type == "cpu" else MOST_PADDING_ON_ACCELERATOR
+        if width and (width - size) * sum(_rows(norms[i]) for i in families) <= most:
             batches[-1] += families
         else:
             batches.append(families)
@@ -93,7 +93,7 @@ def _rows(norms: Tensor) -> int:
 
 
 def _stack(tensors: Sequence[Tensor], fill: float) -> Tensor:
-    """All rows of all families, padded to the longest: (rows, m) in float64, or (m,) as it is of one vector."""
+    """Stack the rows of all families, padded to the longest: (rows, m) in float64; a single tensor is unchanged."""
     if len(tensors) == 1:
         return tensors[0]
     width = max(t.shape[-1] for t in tensors)
@@ -110,7 +110,7 @@ def _unstack(stacked: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _per_row(numbers: Sequence[float], norms: Sequence[Tensor]) -> float | Tensor:
-    """The number of each family for each of its rows, shape (rows of all,); just the number of one family."""
+    """Repeat the number of each family for its rows: shape (rows of all families,), or a float for one family."""
     if len(norms) == 1:
         return numbers[0]
     repeats = torch.tensor([_rows(t) for t in norms])
@@ -120,7 +120,7 @@ def _per_row(numbers: Sequence[float], norms: Sequence[Tensor]) -> float | Tenso
 def _checked(
     norms: Sequence[Tensor], weights: Sequence[Tensor] | None, **numbers: Sequence[float]
 ) -> list[Tensor] | None:
-    """Check what the stacked problem could not name, and give the weights the shapes of the norms."""
+    """Check the arguments that the stacked problem could not name; return the weights in the shapes of the norms."""
     for t in norms:
         if not (t.is_floating_point() and t.dim() and t.numel()):
             raise ValueError("norms must be floating-point tensors of shape (m,) or (rows, m) with m > 0")

@@ -1,13 +1,13 @@
-"""A strength from the data: the least lam that holds at zero the groups that have to go.
+"""Estimate the regularisation strength from gradients: the least lam that keeps the m - k smallest groups at zero.
 
 At a stationary point of loss + lam R a group stays zero iff ||gradient_j|| <= lam pull_j, pull_j the largest norm of a
-subgradient of R there: tau sqrt(d_j) for the envelope, sqrt(d_j) for the group lasso. So with the losers, the m - k
+subgradient of R at zero: tau sqrt(d_j) for the envelope, sqrt(d_j) for the group lasso. So with the losers, the m - k
 groups of least importance,
 
     lam = max over the losers of ||mean gradient_j|| / pull_j,
 
-measured while they are not yet zero: at zero the gradient of a group vanishes in networks with ReLU, whatever lam. One
-lam for each problem (family, or network).
+measured while they are not yet zero: in networks with ReLU the gradient of a zero group vanishes for every lam. Each
+problem (family, or network) has one lam.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from torch import Tensor
 from methods.groups import Budget, Family, Groups, join
 from methods.problems import Problem
 
-WINDOW = 0.1  # the part of the phase over which gradients are averaged, at its beginning and without the regulariser
+WINDOW = 0.1  # the first part of the phase: gradients are averaged over it, without the regulariser
 
 
 class Bound:
-    """The mean gradient of the groups over the first steps of a phase, and the strength that follows from it."""
+    """The mean gradient of the groups over the first steps of a phase, and the strength computed from it."""
 
     def __init__(self, groups: Groups) -> None:
-        """groups: those whose gradients are averaged; hears nothing yet."""
+        """groups: the groups whose gradients are averaged, from the first call of `open` on."""
         self.groups = groups
         self.found: list[float] | None = None
         self._sums: dict[int, Tensor] = {}
@@ -35,9 +35,9 @@ class Bound:
 
     @torch.no_grad()
     def open(self, progress: float) -> bool:
-        """Add the gradients of a step, and say whether more are wanted.
+        """Add the gradients of a step; return whether more steps are needed.
 
-        Raises ValueError where there are none: the gradients of the step must not have been cleared yet.
+        Raises ValueError if a parameter has no gradient: clear gradients after this call only.
         """
         if self.found is not None or (progress > WINDOW and self._steps):
             return False
@@ -49,7 +49,7 @@ class Bound:
         return progress <= WINDOW
 
     def settle(self, problems: Sequence[Problem], pulls: Sequence[Tensor], budget: Budget) -> None:
-        """Set the strength of each problem. pulls: one tensor a problem, shaped as its norms or (1,)."""
+        """Compute the strength of each problem. pulls: one tensor a problem, shaped as its norms or (1,)."""
         norms = [self._mean(f).norms() for f in self.groups]
         gradients = norms if budget.scope == "layer" else [join(norms)]
         self.found = []

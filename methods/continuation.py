@@ -1,7 +1,7 @@
-"""Continuations: the number of groups goes from m down to k over a part of the phase, and is k from then on.
+"""Continuation schedules: the number of groups falls from m to k over the first part of the phase, then stays at k.
 
-Not the strength is annealed but the count. A strength that has to be raised until k is reached depends on the scale of
-the gradients, on their noise and on the learning rate; a count does not. docs/k-level.md has the experiments.
+The schedules anneal the number of groups, not the strength. A strength that rises until k groups are left depends on
+the scale of the gradients, on their noise and on the learning rate; a count does not. See docs/k-level.md.
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ from methods.base import Positive
 from methods.groups import Budget, Groups, top
 from methods.problems import Problem
 
-ANNEALED = 0.6  # the part of the phase over which the number of groups goes from m to k, where nobody says otherwise
+ANNEALED = 0.6  # default: the part of the phase over which the number of groups falls from m to k
 Part = Annotated[Positive, Le(1)]
 
 
 def still(progress: float, length: float, power: int) -> float:
-    """Return (1 - p / length)^power at progress p, 0 from `length` on: the part of what has to go that is still there.
+    """Return (1 - p / length)^power at progress p, 0 from `length` on: the share of surplus groups not yet removed.
 
-    The cubic of Zhu and Gupta, "To prune, or not to prune", 2017, removes most groups early. Linear where groups that
-    have to go take the others with them: a step that removes a group of norm t shrinks the survivors by about t, and
-    training has to have the time to undo that.
+    power: 3 is the cubic of Zhu and Gupta, "To prune, or not to prune", 2017, which removes most groups early. Use 1
+    if removing a group of norm t also shrinks the survivors by about t: training then has time to undo that.
     """
     return max(0.0, 1 - progress / length) ** power
 
 
 def groups_left(problem: Problem, progress: float, length: float = ANNEALED, power: int = 1) -> float:
-    """n(p) = k + (m - k) (1 - p / length)^power, real, in [k, m]."""
+    """Return n(p) = k + (m - k) (1 - p / length)^power, a real number in [k, m]."""
     return problem.k + (problem.norms.shape[-1] - problem.k) * still(progress, length, power)
 
 
 def budget_left(groups: Groups, budget: Budget, progress: float, length: float) -> Budget:
-    """Return a budget of n(p) groups, along the cubic and rounded, in place of k: of each row, or of the network."""
+    """Return the budget with k replaced by n(p) of the cubic, rounded: for each row, or for the network."""
     rest = still(progress, length, power=3)
     per_family = [k + round((f.shape[-1] - k) * rest) for k, f in zip(budget.per_family, groups, strict=True)]
     total = budget.total + round((sum(groups.sizes) - budget.total) * rest)
@@ -45,10 +44,10 @@ def budget_left(groups: Groups, budget: Budget, progress: float, length: float) 
 
 
 def boundary(importance: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the mask of the `count` most important groups, and the highest importance below theirs, shape (..., 1).
+    """Return the mask of the `count` most important groups, and the highest importance below them, shape (..., 1).
 
-    The level is 0 where nothing is below. A group outside the mask that ties with the last one in it has to go too,
-    and then the level is the next lower one, so that those in the mask stay above it.
+    That level is 0 if no group is below. If a group outside the mask ties with the least group inside, the level is
+    the next lower importance, so that every group in the mask stays above it.
     """
     if count >= importance.shape[-1]:
         return torch.ones_like(importance, dtype=torch.bool), importance.new_zeros(*importance.shape[:-1], 1)
@@ -58,10 +57,10 @@ def boundary(importance: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def lasso_leaving(problem: Problem, count: int) -> tuple[Tensor, Tensor]:
-    """Factors of block soft thresholding that leave exactly `count` groups, and the strength lr lam of it, shape (...).
+    """Return factors of block soft thresholding that leave `count` groups, and its strength lr lam, shape (...).
 
-    The strength is the highest importance that has to go: the next breakpoint of the lasso's path. The floor shrinks
-    with the others, and stays as it is where it would vanish.
+    The strength is the highest importance among the removed groups: the next breakpoint of the lasso path. The floor
+    shrinks as the other groups do, but is left unchanged if it would vanish.
     """
     kept, level = boundary(problem.importance, count)
     w = problem.norms / problem.weights.sqrt()

@@ -1,20 +1,20 @@
-"""Proximal steps where the metric differs within a group, as that of Adam does: one scalar equation per group.
+"""Proximal steps in a metric that varies within groups, such as that of Adam: one scalar equation per group.
 
     prox:   argmin over x of 1/2 sum_i H_i (x_i - t_i)^2 + strength R(x)
 
 R depends on the group norms alone, so x_i = u t_i / (u + r_i) with r_i = c_j / H_i and one u for each group. The
-equation for u is the secular one of trust regions: with p_i = t_i / (u + r_i), psi(u) = 1 / ||p|| is increasing and
-concave in u, so that Newton's steps from the left never pass the root, and five or so reach it to the last digits.
+equation for u is the secular equation of trust regions: with p_i = t_i / (u + r_i), psi(u) = 1 / ||p|| is increasing
+and concave in u. So Newton steps from the left never pass the root, and about five steps reach it to the last digits.
 
     Omega_k        c_j = strength d_j, psi_j(u_j) = alpha sqrt(c_j) for 0 < u_j < 1, and sum_j u_j = k: all groups
-                   together. With psi_j replaced by its tangent each u_j is a ramp in alpha, so a step of Newton is the
-                   search of `methods.envelope_search` for the root of a sum of ramps.
+                   together. With psi_j replaced by its tangent each u_j is a ramp in alpha, so each Newton step finds
+                   the root of a sum of ramps: `methods.envelope_search`.
     group lasso    c_j = strength sqrt(d_j), psi_j(u_j) = 1, u_j = ||x_j||: each group by itself
 
-Each step goes over all values once, so the cost is linear in their number. Where H is one number for a group the result
-is that of `methods.envelope` in that metric.
-Source of the equation: Moré and Sorensen, "Computing a trust region step", SIAM J. Sci. Stat. Comput. 1983; of its use
-for group norms in a diagonal metric: Yun, Lozano, Yang, NeurIPS 2021.
+Each step reads all values once, so the cost is linear in their number. If H is constant within each group, the result
+equals that of `methods.envelope` in that metric.
+Sources: Moré and Sorensen, "Computing a trust region step", SIAM J. Sci. Stat. Comput. 1983 (the equation); Yun,
+Lozano, Yang, NeurIPS 2021 (its use for group norms in a diagonal metric).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from torch import Tensor
 from methods import envelope_search as search
 from methods.members import Member, grouped
 
-STEPS = 60  # of Newton; it stops by itself long before
-EXACT = 1e-13  # change of u at which it stops
+STEPS = 60  # most Newton steps; far fewer are needed
+EXACT = 1e-13  # change of u at which the Newton steps stop
 
 
 class Points(NamedTuple):
     """The groups of one family as points: float64 (m, elements), and their metric, shaped alike.
 
-    weights: d_j, (m,). floor: groups that are kept and use no competition, bool (m,); None for none.
+    weights: d_j, (m,). floor: groups that are always kept, bool (m,); None for none.
     """
 
     values: Tensor
@@ -45,19 +45,19 @@ class Points(NamedTuple):
 
     @property
     def alive(self) -> Tensor:
-        """Mask (bool, (m,)) of the groups that are not zero."""
+        """Mask (bool, (m,)) of the non-zero groups."""
         return self.values.ne(0).any(1)
 
 
 @torch.no_grad()
 def values_of(members: Sequence[Member]) -> Tensor:
-    """Return the values of groups in float64, shape (m, elements): a copy, member after member."""
+    """Return a copy of the values of groups in float64, shape (m, elements), member after member."""
     return torch.cat([_member_values(m) for m in members], 1).double()
 
 
 @torch.no_grad()
 def scatter_(members: Sequence[Member], values: Tensor) -> None:
-    """Write values, shape (m, elements) as of `values_of`, back into the parameters of the members."""
+    """Write values of shape (m, elements), as `values_of` returns them, back into the parameters of the members."""
     for member, part in zip(members, values.split([m.elements for m in members], 1), strict=True):
         parameter = member.parameter
         places = torch.arange(parameter.numel(), device=parameter.device).view(parameter.shape)
@@ -75,9 +75,9 @@ def _member_values(member: Member) -> Tensor:
 def envelope_prox(
     families: Sequence[Points], budget: float, strength: float, shape: tuple[int, ...] | None = None
 ) -> list[Tensor]:
-    """Return the prox of strength Omega_k of the families of one problem together, shaped as their values.
+    """Return the prox of strength Omega_k over all families of one problem, shaped as their values.
 
-    budget: k >= 0, real; floors are in it. shape: of a tensor over the groups, where rows are problems of their own.
+    budget: k >= 0, real, floors included. shape: shape of a tensor over the groups, if its rows are separate problems.
     """
     if strength == 0:
         return [p.values for p in families]

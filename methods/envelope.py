@@ -15,10 +15,10 @@ Everything depends on theta only through its group norms t_j = ||theta_j||. All 
     weights  d_j, finite and >= 0, broadcastable to norms; None is 1. A group with d_j = 0 is free: it costs
              nothing and uses no budget, as long as k > 0. With k = 0 every group must be zero.
 
-A group of norm 0 and weight 1 changes nothing: pad with it. Results have the dtype of norms; the work is done
-in float64 on the device of norms, for norms whose ratios stay within 1e-100 to 1e100. A wrong argument is a
-ValueError that names it. The contents of tensors on an accelerator are not looked at, for that would wait for
-the device: a problem with an argument that is negative, NaN or infinite gives NaN there.
+A group of norm 0 and weight 1 changes nothing: use it for padding. Results have the dtype of norms; all computation
+is in float64 on the device of norms, for norms whose ratios stay within 1e-100 to 1e100. A wrong argument raises
+ValueError, which names it. The contents of tensors on an accelerator are not checked, because a check would wait for
+the device: there a problem with a negative, NaN or infinite argument returns NaN.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from torch import Tensor
 
 from methods import envelope_search as search
 
-_TINY, _HUGE = 1e-150, 1e150  # beyond them c = lam d has the effect of its limit, and products could overflow
+_TINY, _HUGE = 1e-150, 1e150  # c = lam d beyond them acts as its limit, and products could overflow
 
 
 def value(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
-    """Omega, shape (...); differentiable in norms.
+    """Return Omega, shape (...); differentiable in norms.
 
     With a_j = sqrt(d_j) t_j: 1/2 sum a_j^2 if at most k of the a_j are non-zero, otherwise
 
@@ -59,14 +59,14 @@ def value(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Te
 
 @torch.no_grad()
 def dual_variable(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
-    """tau, shape (...), of the form Omega(theta) = min over 0 <= u <= 1, sum u <= k of 1/2 sum d_j t_j^2 / u_j.
+    """Return tau, shape (...), of Omega(theta) = min over 0 <= u <= 1, sum u <= k of 1/2 sum d_j t_j^2 / u_j.
 
     y is a subgradient at theta iff y_j = d_j theta_j for the groups with sqrt(d_j) t_j >= tau, y_j =
     tau sqrt(d_j) theta_j / t_j for the other non-zero groups, and ||y_j|| <= tau sqrt(d_j) for zero groups:
 
         tau = (sum of the unsaturated sqrt(d_j) t_j) / (k - number of saturated).
 
-    Where at most k groups are non-zero, the largest tau that fits: 0 below k, the smallest non-zero
+    If at most k groups are non-zero, tau is the largest value that fits: 0 below k, the smallest non-zero
     sqrt(d_j) t_j at exactly k, infinity for k = 0.
     """
     p = _problem(norms, k, weights)
@@ -81,13 +81,13 @@ def dual_variable(norms: Tensor, k: float | Tensor, weights: Tensor | None = Non
 
 @torch.no_grad()
 def prox_factors(norms: Tensor, k: float | Tensor, lam: float | Tensor, weights: Tensor | None = None) -> Tensor:
-    """Factors s_j in [0, 1], shape (...,m), with prox_{lam Omega}(theta)_j = s_j theta_j.
+    """Return factors s_j in [0, 1], shape (...,m), with prox_{lam Omega}(theta)_j = s_j theta_j.
 
         s_j = u_j / (u_j + c_j),  c_j = lam d_j,  u_j = clip(alpha sqrt(c_j) t_j - c_j, 0, 1),  sum_j u_j = k;
 
-    u = 1 if at most k groups are non-zero. A group of norm 0 gets factor 0, else one with c_j = 0 < k factor 1.
+    u = 1 if at most k groups are non-zero. A group of norm 0 has factor 0; any other with c_j = 0 < k has factor 1.
 
-    alpha sqrt(c_j) t_j and c_j are both large when lam is, and their difference is not. So the search is for
+    For large lam both alpha sqrt(c_j) t_j and c_j are large, but their difference is not. So the search is for
     x >= 0 in alpha = sqrt(lam) (1 + x) / beta, with w_j = t_j / sqrt(d_j) and beta the ceil(k)-th largest w_j:
 
         u_j = clip(slope_j (x - entry_j), 0, 1),   slope_j = c_j w_j / beta,   entry_j = (beta - w_j) / w_j.
@@ -110,7 +110,7 @@ def prox_factors(norms: Tensor, k: float | Tensor, lam: float | Tensor, weights:
 
 
 def _long_factors(p: _Problem, source: search.Source, trivial: bool) -> Tensor:
-    """`prox_factors` of one long vector, a chunk at a time."""
+    """Return `prox_factors` of one long vector, computed chunk by chunk."""
     x = torch.zeros_like(p.k) if trivial else search.large_root(source, p.k).x
     result, start = torch.empty_like(p.norms), 0
     for norms, weights in search.chunks(p.norms, p.weights):
@@ -121,9 +121,9 @@ def _long_factors(p: _Problem, source: search.Source, trivial: bool) -> Tensor:
 
 
 def conjugate(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
-    """f*(y) = Omega*(y) = 1/2 (sum of the k largest ||y_j||^2 / d_j), shape (...), for norms ||y_j||.
+    """Return f*(y) = Omega*(y) = 1/2 (sum of the k largest ||y_j||^2 / d_j), shape (...), for norms ||y_j||.
 
-    Differentiable in norms. For real k the last one counts with the fraction of k. Infinite if k > 0 and
+    Differentiable in norms. For real k the last term is weighted by the fractional part of k. Infinite if k > 0 and
     ||y_j|| > 0 = d_j for some j.
     """
     p = _problem(norms, k, weights)
@@ -139,12 +139,12 @@ def conjugate(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -
 def optimality_gap(
     norms: Tensor, factors: Tensor, k: float | Tensor, lam: float | Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """Relative Fenchel-Young gap, shape (...), of x = factors * norms as a candidate for the prox of norms.
+    """Return the relative Fenchel-Young gap, shape (...), of x = factors * norms as a candidate for the prox of norms.
 
         [Omega(x) + f*(y) - <x, y>] / [Omega(x) + f*(y)],    y = (norms - x) / lam
 
-    It is never below 0 except by rounding, and 0 iff x is the prox; 0 / 0 counts as 0. For lam = 0, where the
-    prox is the point itself: 0 or infinity. As y is a difference, rounding alone gives about 1e-16 / (lam d).
+    The gap is at least 0 up to rounding, and 0 iff x is the prox; 0 / 0 counts as 0. For lam = 0 the prox is the
+    point itself, and the gap is 0 or infinite. As y is a difference, rounding alone gives about 1e-16 / (lam d).
     """
     if factors.shape != norms.shape:
         raise ValueError(f"factors have shape {tuple(factors.shape)}, but norms {tuple(norms.shape)}")
@@ -168,11 +168,11 @@ class _Problem(NamedTuple):
     lam: Tensor
 
     def long(self) -> bool:
-        """Whether it is solved by elimination."""
+        """Return whether the problem is solved by elimination."""
         return search.worth_eliminating(self.norms)
 
     def finish(self, result: Tensor) -> Tensor:
-        """The result, (...,1) or (...,m), in the dtype of norms; NaN for a bad problem on an accelerator."""
+        """Return the result, (...,1) or (...,m), in the dtype of norms; NaN for a wrong problem on an accelerator."""
         if result.device.type != "cpu":
             broken = [~((t >= 0) & (t < math.inf)).all(-1, keepdim=True) for t in self]
             result = result.masked_fill(broken[0] | broken[1] | broken[2] | broken[3], math.nan)
@@ -180,48 +180,48 @@ class _Problem(NamedTuple):
 
 
 def _scaled(norms: Tensor, weights: Tensor) -> Tensor:
-    """a_j = sqrt(d_j) t_j."""
+    """Return a_j = sqrt(d_j) t_j."""
     return norms.to(torch.float64) * weights.sqrt()
 
 
 def _importance(lam: Tensor, norms: Tensor, weights: Tensor) -> Tensor:
-    """w_j = t_j / sqrt(d_j), the order in which groups leave zero; 0 if they use no budget."""
+    """Return w_j = t_j / sqrt(d_j), the order in which groups leave zero; 0 for groups that use no budget."""
     return norms.to(torch.float64) / torch.where(lam * weights > 0, weights.sqrt(), math.inf)
 
 
 def _conjugate_terms(norms: Tensor, weights: Tensor) -> Tensor:
-    """||y_j||^2 / d_j, where 0 / 0 is 0."""
+    """Return ||y_j||^2 / d_j, with 0 / 0 = 0."""
     return torch.where(norms > 0, norms.to(torch.float64).square() / weights, 0.0)
 
 
 def _prox_ramps(lam: Tensor, beta: Tensor, norms: Tensor, weights: Tensor) -> search.Ramps:
-    """u_j of the prox as a function of x: see `prox_factors`. A group with w_j = 0 enters at infinity."""
+    """Return u_j of the prox as ramps in x: see `prox_factors`. A group with w_j = 0 enters at infinity."""
     w = _importance(lam, norms, weights)
     slope = (w / beta).mul_((lam * weights).clamp(_TINY, _HUGE))
     return search.Ramps.of((beta - w).div_(w), slope)
 
 
 def _value_ramps(norms: Tensor, weights: Tensor) -> search.Ramps:
-    """u_j = min(1, a_j / tau) as a function of x = 1 / tau."""
+    """Return u_j = min(1, a_j / tau) as ramps in x = 1 / tau."""
     a = _scaled(norms, weights)
     return search.Ramps.of(torch.zeros_like(a), a)
 
 
 @torch.no_grad()
 def _saturated(p: _Problem, a: Tensor) -> tuple[Tensor, Tensor]:
-    """Which groups are saturated in Omega, (...,m), and k minus their number, (...,1), never 0."""
+    """Return the mask of the groups saturated in Omega, (...,m), and k minus their number, (...,1), never 0."""
     if p.long():
         root = search.large_root(search.Source(_value_ramps, p.norms.detach(), p.weights), p.k)
     else:
         root = search.root(_value_ramps(p.norms.detach(), p.weights), p.k)
     within_budget = a.count_nonzero(-1).unsqueeze(-1) <= p.k
-    # full at the breakpoint below the root, not at the root: so k minus their number cannot round to 0
+    # tested at the breakpoint below the root, not at the root, so that k minus their number cannot round to 0
     saturated = within_budget | (a.reciprocal() <= root.lower)
     return saturated, torch.where(within_budget, 1.0, p.k - saturated.sum(-1, keepdim=True))
 
 
 def _ranked(key: Callable[[Tensor, Tensor], Tensor], p: _Problem) -> Tensor:
-    """The ceil(k)-th largest key of the groups, shape (...,1)."""
+    """Return the ceil(k)-th largest key of the groups, shape (...,1)."""
     size = p.norms.shape[-1]
     rank = p.k.nan_to_num(1.0).ceil().clamp(1, size).long()  # NaN would index out of range
     if p.long():
@@ -230,19 +230,19 @@ def _ranked(key: Callable[[Tensor, Tensor], Tensor], p: _Problem) -> Tensor:
 
 
 def _trivial(p: _Problem, count: Tensor | int) -> Tensor:
-    """Whether the prox needs no search, (...,1): at most k of the `count` groups that use budget, or k = 0."""
+    """Return whether the prox needs no search, (...,1): at most k of the `count` groups that use budget, or k = 0."""
     return (count <= p.k) | (p.k == 0)
 
 
 def _factors(p: _Problem, heights: Tensor, trivial: Tensor | bool) -> Tensor:
-    """s_j = u_j / (u_j + c_j) with the special cases of `prox_factors`."""
+    """Return s_j = u_j / (u_j + c_j), with the special cases of `prox_factors`."""
     c = p.lam * p.weights
     u = torch.maximum(heights, ((c == 0) | trivial).to(torch.float64))
     return u.div_(u + c).mul_((p.norms > 0) & (p.k > 0))
 
 
 def _problem(norms: Tensor, k: float | Tensor, weights: Tensor | None = None, lam: float | Tensor = 1.0) -> _Problem:
-    """Check all arguments and bring them into shape."""
+    """Validate all arguments and broadcast them. Raises ValueError."""
     if not (isinstance(norms, Tensor) and norms.is_floating_point() and norms.dim() and norms.shape[-1]):
         raise ValueError("norms must be a floating-point tensor of shape (..., m) with m > 0")
     _check("norms", norms)
@@ -256,7 +256,7 @@ def _problem(norms: Tensor, k: float | Tensor, weights: Tensor | None = None, la
 
 
 def _per_problem(name: str, number: float | Tensor, norms: Tensor) -> Tensor:
-    """A number or a tensor of one number per problem as float64 of shape (...,1)."""
+    """Return a number, or a tensor of one number per problem, as float64 of shape (...,1)."""
     if isinstance(number, Tensor):
         _check(name, number)
         tensor = number.to(norms.device, torch.float64, non_blocking=True)
@@ -268,7 +268,7 @@ def _per_problem(name: str, number: float | Tensor, norms: Tensor) -> Tensor:
 
 
 def fit(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
-    """Return the tensor broadcast to the shape. Raises ValueError with the name where it does not fit."""
+    """Return the tensor broadcast to the shape. Raises ValueError, with the name, if it does not fit."""
     try:
         return tensor.expand(shape)
     except RuntimeError:
@@ -276,7 +276,7 @@ def fit(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _check(name: str, tensor: Tensor) -> None:
-    """Every element finite and not negative. Only looked at on the CPU: elsewhere it would wait."""
+    """Raise ValueError unless every element is finite and not negative. On accelerators nothing is checked."""
     if tensor.device.type != "cpu" or tensor.numel() == 0:
         return
     smallest, largest = tensor.detach().aminmax()

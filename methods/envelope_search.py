@@ -1,17 +1,17 @@
-"""The search behind the envelope: the root of a sum of ramps, and the r-th largest element.
+"""Searches behind the envelope: the root of a sum of ramps, and the r-th largest element.
 
-Both the value and the prox of the WGSEF ask for the root x of
+Both the value and the prox of the WGSEF need the root x of
 
     S(x) = sum_j u_j(x) = k,        u_j(x) = clip(slope_j (x - entry_j), 0, 1),
 
 a nondecreasing, piecewise linear function with 2m breakpoints: group j enters at entry_j and is full at
-entry_j + 1 / slope_j. S is always evaluated directly, with full and zero groups found by comparison. A
+entry_j + 1 / slope_j. S is always evaluated directly, and comparisons find the full and the zero groups. A
 running sum of slopes would be cheaper, but it cancels once norms differ by many orders of magnitude.
 
 `root` sorts the breakpoints: O(m log m), batched, a fixed number of operations, no host synchronisation.
 `large_root` is for one long vector on the CPU: a random sample brackets the root, one pass over the vector sums
-up all groups that have no breakpoint in the bracket, and `root` solves for the few that are left: O(m). The
-bracket is verified, so luck decides only about the time.
+up all groups without a breakpoint in the bracket, and `root` solves for the remaining groups: O(m). The bracket
+is verified, so the sample affects only the time.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-NEVER = 1e290  # the entry of a group that takes no part; finite, so that sums and products with it are
-LARGE = 1 << 14  # from this many groups on, eliminating is faster than sorting
-# Groups worked on at once. The temporaries stay in the cache, and from 1 << 15 on torch would divide every operation
-# among threads that are waited for, which costs more than it gains, and very much more on a machine that is busy. The
-# same goes for BLAS and for indexing with a tensor at any size, hence no `dot`, and index_select.
+NEVER = 1e290  # entry of a group that takes no part; finite, so that sums and products with it stay finite
+LARGE = 1 << 14  # number of groups above which elimination is faster than sorting
+# Groups processed at once. Temporaries stay in the cache. From 1 << 15 on torch splits every operation among threads
+# and waits for them, which costs more than it gains, above all on a busy machine. BLAS and indexing with a tensor do
+# so at any size, so this module uses `sum` in place of `dot`, and `index_select`.
 CHUNK = (1 << 15) - 64
 
 
 class Ramps(NamedTuple):
-    """Groups as ramps, each (...,m). A group that takes no part has entry = NEVER and slope = 1 / NEVER."""
+    """Groups as ramps, each field (...,m). A group that takes no part has entry = NEVER and slope = 1 / NEVER."""
 
     entry: Tensor
     slope: Tensor
@@ -40,19 +40,19 @@ class Ramps(NamedTuple):
 
     @classmethod
     def of(cls, entry: Tensor, slope: Tensor) -> Ramps:
-        """Ramps that start at `entry` and rise to 1 with `slope`, both brought into range in place."""
+        """Return ramps that start at `entry` and rise to 1 with `slope`; both are clamped in place."""
         entry.clamp_(max=NEVER)
         slope.clamp_(1 / NEVER, NEVER)
         return cls(entry, slope, slope.reciprocal().add_(entry))
 
     def heights(self, x: Tensor) -> Tensor:
-        """u_j(x), shape (...,m), for x of shape (...,1). Exactly 1 and exactly 0 outside the rising part."""
+        """Return u_j(x), shape (...,m), for x of shape (...,1). Exactly 0 and exactly 1 outside the rising part."""
         rising = (x - self.entry).mul_(self.slope).clamp_(0, 1)
         return rising.masked_fill_(self.full <= x, 1.0)
 
 
 class Eliminated(NamedTuple):
-    """Groups already thrown out, full or rising all over the open bracket (lower, upper) of the root."""
+    """Sums over the eliminated groups: full or rising on the whole open bracket (lower, upper) of the root."""
 
     ones: Tensor  # number of full groups
     slope: Tensor  # sum of the slopes of the rising groups
@@ -61,23 +61,23 @@ class Eliminated(NamedTuple):
     upper: Tensor  # S(upper) >= k
 
     def total(self, x: Tensor) -> Tensor:
-        """Their part of S(x)."""
+        """Return the part of the eliminated groups in S(x)."""
         return self.ones + (self.slope * x - self.offset)
 
     def scaled(self, by: float) -> Eliminated:
-        """The same for a sample that holds the fraction `by` of the groups."""
+        """Return the sums for a sample that holds the fraction `by` of the groups."""
         return Eliminated(self.ones * by, self.slope * by, self.offset * by, self.lower, self.upper)
 
 
 class Root(NamedTuple):
-    """x, and the breakpoint below it: groups full at `lower` are saturated, other non-zero ones are not."""
+    """The root x and the breakpoint below it: groups full at `lower` are saturated, other non-zero groups are not."""
 
     x: Tensor
     lower: Tensor
 
 
 def nothing_eliminated(like: Tensor) -> Eliminated:
-    """The eliminated before the first elimination: the root lies in (0, inf)."""
+    """Return the sums before the first elimination: the root lies in (0, inf)."""
     zero = like.new_zeros(())
     return Eliminated(zero, zero, zero, zero, like.new_full((), math.inf))
 
@@ -87,8 +87,8 @@ def root(ramps: Ramps, k: Tensor, eliminated: Eliminated | None = None) -> Root:
 
     Args:
         ramps: entry, slope and full of shape (...,m).
-        k: shape (...,1), with S(0) < k < the number of groups; other problems give an arbitrary x or NaN.
-        eliminated: groups outside `ramps` that count in S, and a bracket.
+        k: shape (...,1), with S(0) < k < the number of groups; other problems return an arbitrary x or NaN.
+        eliminated: sums over groups outside `ramps` that count in S, and a bracket.
 
     Returns:
         x and lower of shape (...,1).
@@ -100,15 +100,15 @@ def root(ramps: Ramps, k: Tensor, eliminated: Eliminated | None = None) -> Root:
     slope = eliminated.slope + torch.where(rising, ramps.slope, 0.0).sum(-1, keepdim=True)
     offset = eliminated.offset + torch.where(rising, ramps.slope * ramps.entry, 0.0).sum(-1, keepdim=True)
     x = ((k - ones + offset) / slope).clamp(lower, upper)
-    # On a flat piece the first root makes all winners exactly full: rounding must not leave one just below.
+    # On a flat piece the first root makes all winners exactly full; rounding could leave one just below.
     return Root(torch.where(exact, upper, x), lower)
 
 
 def _piece(ramps: Ramps, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, Tensor, Tensor]:
-    """Neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1)."""
+    """Return neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1)."""
     shape = k.shape
     points = torch.cat([ramps.entry, ramps.full, eliminated.upper.expand(*ramps.entry.shape[:-1], 1)], -1)
-    # sorted once where several k ask for roots of the same ramps
+    # sorted once if several k share the same ramps
     points = points.clamp_(eliminated.lower, eliminated.upper).sort(-1).values.expand(*shape[:-1], -1)
     count = points.shape[-1]
     first = torch.zeros(shape, dtype=torch.long, device=points.device)
@@ -128,9 +128,9 @@ def _piece(ramps: Ramps, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, Ten
 
 
 class Source(NamedTuple):
-    """One long vector, turned into what `build` makes of it a chunk at a time.
+    """One long vector; `build` makes ramps of it, chunk by chunk.
 
-    weights has the length of norms or 1. Building a chunk anew in each pass is cheaper than storing it.
+    weights has the length of norms or 1. Building a chunk again in each pass is cheaper than storing it.
     """
 
     build: Callable[[Tensor, Tensor], Ramps]
@@ -138,56 +138,56 @@ class Source(NamedTuple):
     weights: Tensor
 
     def parts(self) -> Iterator[Ramps]:
-        """The ramps of all groups, in chunks."""
+        """Yield the ramps of all groups, in chunks."""
         for norms, weights in chunks(self.norms, self.weights):
             yield self.build(norms, weights)
 
     def ramps(self) -> Ramps:
-        """The ramps of all groups at once."""
+        """Return the ramps of all groups at once."""
         return self.build(self.norms, self.weights)
 
     def sample(self, size: int) -> Ramps:
-        """The ramps of `size` groups drawn with replacement, always the same ones."""
+        """Return the ramps of `size` groups drawn with replacement, always the same groups."""
         return self.build(*_drawn(self.norms, self.weights, size))
 
 
 def worth_eliminating(norms: Tensor) -> bool:
-    """One long vector. Elimination waits for the device, so only on the CPU."""
+    """Return whether elimination pays: for one long vector on the CPU; elsewhere it would wait for the device."""
     return norms.dim() == 1 and len(norms) > LARGE and norms.device.type == "cpu"
 
 
 def chunks(norms: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Both vectors in pieces of CHUNK; weights of length 1 stay as they are."""
+    """Yield both vectors in pieces of CHUNK; weights of length 1 are not split."""
     for start in range(0, len(norms), CHUNK):
         part = slice(start, start + CHUNK)
         yield norms[part], weights if len(weights) == 1 else weights[part]
 
 
 def sample_index(population: int, size: int) -> Tensor:
-    """Indices drawn with a fixed seed of their own: results repeat, the global generator is left alone."""
+    """Draw indices with a fixed seed and a separate generator, so that results repeat."""
     return torch.randint(population, (size,), generator=torch.Generator().manual_seed(0))
 
 
 def _drawn(norms: Tensor, weights: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Both vectors at the places of a sample; weights of length 1 stay as they are."""
+    """Return both vectors at a sample of indices; weights of length 1 are unchanged."""
     index = sample_index(len(norms), size)
     return norms.index_select(0, index), weights if len(weights) == 1 else weights.index_select(0, index)
 
 
 def large_root(source: Source, k: Tensor) -> Root:
-    """`root` of one long vector on the CPU, in expected time O(m). k has shape (1,)."""
+    """Return `root` of one long vector on the CPU, in expected time O(m). k has shape (1,)."""
     eliminated = nothing_eliminated(k)
     while (size := len(source.norms)) > LARGE:
         smaller, bracketed = _eliminate(source, k, eliminated)
         encloses = _total(smaller, bracketed, bracketed.lower) < k <= _total(smaller, bracketed, bracketed.upper)
         if not encloses or len(smaller.norms) > size // 2:
-            break  # an unlucky sample, or few distinct breakpoints: sorting them all is always right
+            break  # an unlucky sample, or few distinct breakpoints; sorting all of them is always correct
         source, eliminated = smaller, bracketed
     return root(source.ramps(), k, eliminated)
 
 
 def _total(source: Source, eliminated: Eliminated, x: Tensor) -> Tensor:
-    """S(x) of all groups, for x at an end of the bracket; infinite at infinity."""
+    """Return S(x) of all groups, for x at an end of the bracket; infinite at infinity."""
     return eliminated.total(x) + source.ramps().heights(x).sum() if x < math.inf else x
 
 
@@ -198,7 +198,7 @@ def _eliminate(source: Source, k: Tensor, eliminated: Eliminated) -> tuple[Sourc
     kept = []
     for ramps in source.parts():
         full = ramps.full <= lower
-        # full > upper, strictly: a group that is just full at upper must be able to count as exactly 1.
+        # full > upper, strictly: a group that is just full at upper must still count as exactly 1
         rising = (ramps.entry <= lower) & (ramps.full > upper)
         keep = (full | rising | (ramps.entry >= upper)).logical_not_().nonzero().squeeze(-1)
         kept.append((ramps.entry.index_select(0, keep), ramps.slope.index_select(0, keep)))
@@ -212,7 +212,7 @@ def _eliminate(source: Source, k: Tensor, eliminated: Eliminated) -> tuple[Sourc
 
 
 def _pivots(source: Source, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, Tensor]:
-    """Two points that most probably enclose the root: four standard errors of a sampled S(x) to each side."""
+    """Return two points that most probably enclose the root: four standard errors of a sampled S(x) to each side."""
     population = len(source.norms)
     size = sample_size(population)
     share = size / population
@@ -228,20 +228,20 @@ def _pivots(source: Source, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, 
 
 
 def sample_size(population: int) -> int:
-    """Large enough that few groups stay in the bracket, small enough that sorting the sample is cheap."""
+    """Return the size of a sample: few groups stay in the bracket, and sorting the sample is cheap."""
     return min(int(2 * population**0.6), CHUNK // 2)  # _pivots solves two problems of this size
 
 
 def ranked(keys: Tensor, rank: Tensor) -> Tensor:
-    """The rank-th largest of keys (...,m), for rank (...,1) in 1..m. Shape (...,1)."""
+    """Return the rank-th largest of keys (...,m), for rank (...,1) in 1..m. Shape (...,1)."""
     return keys.sort(-1, descending=True).values.gather(-1, rank - 1)
 
 
 def large_ranked(key: Callable[[Tensor, Tensor], Tensor], norms: Tensor, weights: Tensor, rank: int) -> Tensor:
-    """`ranked` of key(norms, weights) for one long vector on the CPU, in O(m). Shape (1,).
+    """Return `ranked` of key(norms, weights) for one long vector on the CPU, in O(m). Shape (1,).
 
-    A sample gives an interval that most probably holds the element; one pass keeps what lies in the interval
-    and counts what lies above.
+    A sample gives an interval that most probably holds the element; one pass keeps the keys in the interval and
+    counts the keys above it.
     """
     size = sample_size(len(norms))
     sample = key(*_drawn(norms, weights, size)).sort(descending=True).values

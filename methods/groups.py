@@ -1,7 +1,7 @@
 """Groups of parameters: the only view of a network that a method has.
 
-A `Family` is m groups of one kind and layout (the filters of one layer, say), a `Groups` is all families of a
-network, a `Budget` is how many of the groups may survive and where.
+A `Family` is m groups of one kind and layout (for example the filters of one layer), a `Groups` holds all families
+of a network, and a `Budget` sets how many groups survive, and in which scope.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from torch import Tensor
 from methods.members import Member, Term
 
 Scope = Literal["layer", "network"]
-Measure = Literal["raw", "gamma", "folded"]  # what the size of a group is: see `runners.groupings.measures`
+Measure = Literal["raw", "gamma", "folded"]  # the definition of a group's norm: see `runners.groupings.measures`
 
 
 @dataclass(frozen=True)
 class Family:
     """m groups of one kind and layout.
 
-    members: what the groups are made of: group j is what every member says of group j taken together, so all members
-        have equally many. A pair (parameter, dims) will do where slices of the parameter are the groups: (0,) for
+    members: the parts of the groups: group j is the union of slice j of every member, so all members have equally
+        many slices. A pair (parameter, dims) suffices if the groups are plain slices of the parameter: (0,) for
         filters, (1,) for input channels, (1, 2, 3) for filter shapes, every dim for single elements, () for one
-        group of it all. See `Member` for the rest.
-    rows: 1 for one problem of m groups; B where the groups are B independent problems of m groups each, all with
-        the same budget (N:M sparsity: rows of M elements). Tensors over the groups then have shape (B, m).
-    floor: whether one group has to survive for the network to work, as of a layer; a residual branch may go.
-    terms: what the groups are measured by, where that is not the Euclidean norm of all members. Empty: raw.
+        group of all values. See `Member` for more.
+    rows: 1 for one problem of m groups; B for B independent problems of m groups each, all with the same budget
+        (N:M sparsity: rows of M elements). Tensors over the groups then have shape (B, m).
+    floor: whether the network needs one group of this family, as it does of a layer but not of residual branches.
+    terms: the summands of the groups' norms. Empty: raw, the Euclidean norm over all members.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Family:
     terms: Sequence[Term] = ()
 
     def __post_init__(self) -> None:
-        """Refuse members that disagree on the number of groups. Raises ValueError naming the family."""
+        """Raise ValueError, which names the family, if its members disagree on the number of groups."""
         counts = {m.groups for m in (*self.parts, *self.measured)}
         if len(counts) != 1:
             raise ValueError(f"family {self.name}: its members have {sorted(counts)} groups, must be one number")
@@ -51,17 +51,17 @@ class Family:
 
     @cached_property
     def parts(self) -> tuple[Member, ...]:
-        """The members, each spelled out."""
+        """The members, pairs converted to `Member`."""
         return tuple(Member(*m) for m in self.members)
 
     @property
     def is_raw(self) -> bool:
-        """Whether the groups are measured by all of their members alike."""
+        """Whether the norm of a group is the Euclidean norm over all members."""
         return not self.terms
 
     @cached_property
     def measured(self) -> tuple[Member, ...]:
-        """The members that the norms grow with, and that factors other than 0 scale: all of them where raw."""
+        """The members that the norms depend on and that factors other than 0 scale; if raw, all members."""
         return tuple(t.member for t in self.terms) or self.parts
 
     @property
@@ -81,16 +81,16 @@ class Family:
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return self.parts[0].parameter.device
 
     @torch.no_grad()
     def norms(self, p: int = 2) -> Tensor:
-        """p-norm of each group for p = 1 or 2, shape `shape`, float64 whatever the dtype of the parameters.
+        """Return the p-norm of each group for p = 1 or 2, shape `shape`, always float64.
 
-        Of all members, or of the terms where there are any, from the values as they are now. Powers are summed in
-        float64, where the squares of all finite float32 values are in range (of float64 parameters, norms within 1e-150
-        to 1e150). What is not finite stays so.
+        The norm is over all members, or over the terms if there are any, from the present values. Powers are summed in
+        float64, which holds the squares of all finite float32 values (of float64 parameters, for norms within 1e-150
+        to 1e150). Values that are not finite give norms that are not finite.
         """
         if self.is_raw and len(self.parts) == 1 and self.elements == 1:  # the norm of one element
             return self.parts[0].magnitudes().double().view(self.shape)
@@ -99,10 +99,10 @@ class Family:
 
     @torch.no_grad()
     def scale_(self, factors: Tensor) -> None:
-        """Multiply group j by factors[j] in place. A factor of 0 gives exact zeros, also where a value is not finite.
+        """Multiply group j by factors[j] in place.
 
-        A factor of 0 reaches all members. Others reach those that are measured, all of them where the family is raw, so
-        that the norms are scaled alike whatever they are.
+        A factor of 0 sets all members to exact zeros, also inf and NaN. Other factors scale the `measured` members
+        only, so that the norm of the group is multiplied by the factor under every measure.
         factors: shape `shape`, any floating dtype or bool; rounded to the dtype of each parameter first.
         """
         factors = factors.reshape(-1)
@@ -116,19 +116,19 @@ class Family:
 
     @torch.no_grad()
     def nonzero(self) -> int:
-        """Number of groups with at least one value that is not exactly zero."""
+        """Return the number of groups with at least one value that is not exactly zero."""
         return int(torch.stack([m.alive() for m in self.parts]).any(0).sum())
 
 
 class NothingToDivide(ValueError):
-    """A network without any group of the kind that is asked for."""
+    """A network without any group of the requested grouping."""
 
 
 class Groups:
     """All families of one network, in the order of the network. At least one family."""
 
     def __init__(self, families: Sequence[Family]) -> None:
-        """Raises NothingToDivide when there is no family, ValueError when two have one name."""
+        """Raises NothingToDivide if there is no family, ValueError if two families share a name."""
         if not families:
             raise NothingToDivide("the grouping found nothing to divide in this network")
         if len({f.name for f in families}) != len(families):
@@ -140,7 +140,7 @@ class Groups:
         return len(self.families)
 
     def __iter__(self) -> Iterator[Family]:
-        """Go through the families in the order of the network."""
+        """Iterate over the families in the order of the network."""
         return iter(self.families)
 
     @property
@@ -154,24 +154,24 @@ class Groups:
         return [f.size for f in self]
 
     def parameters(self) -> list[Tensor]:
-        """Every parameter that is a member of a group, once."""
+        """Return every parameter that is a member of a group, once."""
         return _once(m for f in self for m in f.parts)
 
     def measured_parameters(self) -> list[Tensor]:
-        """Every parameter that a group is measured by, once: what a proximal step shrinks."""
+        """Return every parameter that the norms depend on, once: the parameters that a proximal step shrinks."""
         return _once(m for f in self for m in f.measured)
 
     def norms(self) -> list[Tensor]:
-        """Group norms, one tensor a family: see `Family.norms`."""
+        """Return the group norms, one tensor a family: see `Family.norms`."""
         return [f.norms() for f in self]
 
     def scale_(self, factors: Sequence[Tensor]) -> None:
-        """Scale every family in place, one tensor of factors each: see `Family.scale_`."""
+        """Scale every family in place by one tensor of factors each: see `Family.scale_`."""
         for family, factor in zip(self, factors, strict=True):
             family.scale_(factor)
 
     def nonzero(self) -> list[int]:
-        """Number of groups that are not all zero, one number a family."""
+        """Return the number of non-zero groups, one number a family."""
         return [f.nonzero() for f in self]
 
 
@@ -181,14 +181,14 @@ def _once(members: Iterable[Member]) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many groups survive: k.
+    """The number k of groups that survive.
 
     scope: `layer` sets a k for each family; `network` sets one k over all families.
     per_family: k of each row of each family (scope layer; with one row, k of the family).
     total: k of the whole network.
-    floors: whether each family has to keep a group with scope network; empty where each has its own k.
-    round_to: the groups that a family keeps are a multiple of it, or all. per_family is rounded up already; with scope
-        network it is `select` that rounds up, so that total is the least that is kept.
+    floors: for scope network, whether each family has to keep a group; empty for scope layer.
+    round_to: a family keeps a multiple of this number of groups, or all of them. per_family is rounded up already; for
+        scope network `select` rounds up, so that at least `total` groups are kept.
     """
 
     scope: Scope
@@ -200,10 +200,10 @@ class Budget:
 
     @classmethod
     def of(cls, groups: Groups, keep: float, scope: Scope = "layer", round_to: int = 1) -> Budget:
-        """k = round(keep m), halves to even, never below one group a family that needs one, nor below one in all.
+        """Return k = round(keep m), halves to even, at least one group for each family that needs one, and one in all.
 
-        round_to: k of each family is rounded up to a multiple of it, at most m.
-        Raises ValueError where keep is outside (0, 1], or round_to below 1.
+        round_to: k of each family is rounded up to a multiple of this number, at most m.
+        Raises ValueError if keep is outside (0, 1], or round_to below 1.
         """
         if not 0 < keep <= 1:
             raise ValueError(f"keep = {keep}: must be in (0, 1]")
@@ -218,21 +218,21 @@ class Budget:
         return cls(scope, keep, per_family, total, floors, round_to)
 
     def targets(self, groups: Groups) -> list[int]:
-        """Groups that are to be left: one number a family, or one for the network where the scope is that.
+        """Return the target number of groups: one number a family, or one number for scope network.
 
-        With scope network and a round_to, the least that are left.
+        For scope network with round_to this is the least number of groups that are kept.
         """
         if self.scope == "network":
             return [self.total]
         return [k * f.rows for k, f in zip(self.per_family, groups, strict=True)]
 
     def select(self, scores: Sequence[Tensor]) -> list[Tensor]:
-        """Masks (bool, shaped as the scores) of exactly k groups: those with the highest scores.
+        """Return masks (bool, shaped as the scores) of exactly k groups: those with the highest scores.
 
-        Among equal scores the first group wins. With scope network the best group of each family with a floor is
-        always kept, so that no layer disappears, and the rest of the budget goes to the best of all. With a round_to
-        every family that keeps some then keeps its next best, up to a multiple of that.
-        Raises ValueError where a score is NaN.
+        Among equal scores the first group wins. For scope network the best group of each family with a floor is
+        always kept, so that no layer disappears, and the rest of the budget selects the best of all groups. With
+        round_to, every family that keeps any groups then also keeps its next best, up to a multiple of round_to.
+        Raises ValueError if a score is NaN.
         """
         if any(bool(s.isnan().any()) for s in scores):
             raise ValueError("scores hold NaN: the network diverged")
@@ -243,18 +243,18 @@ class Budget:
         return [_filled(m, s, self.round_to) for m, s in zip(masks, scores, strict=True)]
 
     def floor(self, scores: Sequence[Tensor]) -> Tensor:
-        """Mask (bool) over all groups of the network: the best one of each family that must not disappear."""
+        """Return the mask (bool) over all groups of the network of the best group of each family with a floor."""
         best = zip(scores, self.floors, strict=True)
         return join([top(s.flatten(), 1) if needed else torch.zeros_like(s, dtype=torch.bool) for s, needed in best])
 
 
 def _up(k: int, m: int, multiple: int) -> int:
-    """Return the next multiple from k on, at most m."""
+    """Round k up to a multiple, at most m."""
     return min(m, -(-k // multiple) * multiple)
 
 
 def _filled(mask: Tensor, scores: Tensor, multiple: int) -> Tensor:
-    """Return the mask of the best groups of a family with as many more as a multiple needs; of none, none."""
+    """Extend the mask of a family's best groups to a multiple of groups; an empty mask stays empty."""
     if multiple == 1 or not mask.any():
         return mask
     k = _up(int(mask.sum()), mask.numel(), multiple)
@@ -262,7 +262,7 @@ def _filled(mask: Tensor, scores: Tensor, multiple: int) -> Tensor:
 
 
 def join(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors over the groups of each family as one vector over those of the network."""
+    """Concatenate tensors over the groups of each family to one vector over all groups of the network."""
     return torch.cat([t.flatten() for t in tensors])
 
 
@@ -273,9 +273,9 @@ def split(joined: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
 
 
 def top(scores: Tensor, k: int) -> Tensor:
-    """Mask (bool) of the k highest scores along the last dim, k in 1..m, in linear time.
+    """Return the mask (bool) of the k highest scores along the last dim, k in 1..m, in linear time.
 
-    Of equal scores the first ones are taken, on every machine.
+    Among equal scores the first ones are taken, on every machine.
     """
     lowest = scores.kthvalue(scores.shape[-1] - k + 1, dim=-1, keepdim=True).values
     above, level = scores > lowest, scores == lowest

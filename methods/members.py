@@ -1,4 +1,4 @@
-"""Which values of a parameter belong to which group, and the sums and products over groups that follow."""
+"""The mapping from the values of a parameter to groups, with sums and products over groups."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Values worked on at once. They stay in the cache, and from 1 << 15 on torch would divide every operation
-# among threads that are waited for, which costs more than it gains, and very much more on a machine that is busy.
+# Values processed at once. They stay in the cache. From 1 << 15 on torch splits every operation among threads and
+# waits for them, which costs more than it gains, above all on a busy machine.
 PART = (1 << 15) - 64
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers as wide as a float, by bytes
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # the integer type of the same size in bytes
 
 
 class Member(NamedTuple):
-    """A parameter and how it is divided: slice j of it belongs to group j.
+    """A parameter divided into slices: slice j belongs to group j.
 
     dims: the dims that index the groups: (0,) for filters, (1,) for input channels, (1, 2, 3) for filter shapes,
-        every dim for single elements, () for one group of it all.
-    shape: the parameter is seen in this shape first: dims of it split, none merged or moved (tiles; rows of M).
-        None: as it is.
-    places: int64 (m,) or (m, c), for dims of length 1: group j is slice places[j], or the c slices places[j, :]; what
-        is not in it belongs to no group of this member. None: group j is slice j.
+        every dim for single elements, () for one group of all values.
+    shape: view the parameter in this shape first: dims may be split, not merged or moved (blocks; rows of M).
+        None: no change.
+    places: int64 (m,) or (m, c), for a single dim: group j is slice places[j], or the c slices places[j, :]; slices
+        that are not listed belong to no group of this member. None: group j is slice j.
     """
 
     parameter: Tensor
@@ -34,7 +34,7 @@ class Member(NamedTuple):
 
     @property
     def view(self) -> Tensor:
-        """The parameter in the shape whose dims index the groups: the same memory."""
+        """The parameter viewed in `shape`: the same memory."""
         return self.parameter if self.shape is None else self.parameter.view(self.shape)
 
     @property
@@ -54,7 +54,7 @@ class Member(NamedTuple):
         return each if self.places is None or self.places.dim() == 1 else each * self.places.shape[1]
 
     def power_sums(self, p: int) -> Tensor:
-        """Sums in float64 of |value|^p of each group, p = 1 or 2, shape (m,)."""
+        """Return the sum in float64 of |value|^p of each group, p = 1 or 2, shape (m,)."""
         sums = grouped(_power_sums(self.view, self.dims, p), self.dims).flatten()
         if self.places is None:
             return sums
@@ -62,7 +62,7 @@ class Member(NamedTuple):
         return chosen if chosen.dim() == 1 else chosen.sum(1)
 
     def magnitudes(self) -> Tensor:
-        """|value| of groups of a single value, in the dtype of the parameter, shape (m,)."""
+        """Return |value| for groups of a single value, in the dtype of the parameter, shape (m,)."""
         values = grouped(self.view.abs(), self.dims)
         return values.flatten() if self.places is None else values[self.places].flatten()
 
@@ -70,7 +70,7 @@ class Member(NamedTuple):
         """Multiply group j by factors[j] in place, factors of shape (m,): see `Family.scale_`."""
         values = self.view
         spread = _spread(self._per_slice(factors), values, self.dims)
-        # As bits: unlike a product this clears inf and NaN, and unlike masked_fill_ it is as fast as a product.
+        # a bitwise and clears inf and NaN, unlike a product, and is as fast as one, unlike masked_fill_
         bits = _BITS[values.element_size()]
         kept = (spread != 0).to(bits).neg_()  # all bits or none
         parts = (_split(t.expand_as(values), values) for t in (values, spread, kept))
@@ -80,7 +80,7 @@ class Member(NamedTuple):
             part.view(bits).bitwise_and_(mask)
 
     def alive(self) -> Tensor:
-        """Mask (bool, (m,)) of the groups with at least one value that is not exactly zero."""
+        """Return the mask (bool, (m,)) of the groups with at least one value that is not exactly zero."""
         alive = grouped(self.view != 0, self.dims).any(1)
         if self.places is None:
             return alive
@@ -88,7 +88,7 @@ class Member(NamedTuple):
         return chosen if chosen.dim() == 1 else chosen.any(1)
 
     def _per_slice(self, factors: Tensor) -> Tensor:
-        """Factors of the groups as factors of all slices: 1 for those that belong to no group."""
+        """Return the factors of the groups as factors of all slices: 1 for slices that belong to no group."""
         if self.places is None:
             return factors
         full = factors.new_ones(self.slices)
@@ -98,11 +98,11 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Term:
-    """A summand of what groups are measured by: |value|^p of a member, each value times ||w||_p / sigma first.
+    """A summand of a group's norm to the power p: |value|^p of a member, each value times ||w||_p / sigma first.
 
-    member: what is measured, and scaled. weight: slice c of it is the w of value c of the member; None for norm 1.
-    variance: sigma_c^2 - eps of value c; None for sigma 1. Weight and variance need a member of one dim. They are read
-    anew each time, so what replaces these tensors instead of writing to them (moving a network) goes unseen.
+    member: measured and scaled. weight: its slice c is the w of value c of the member; None for ||w|| = 1.
+    variance: sigma_c^2 - eps of value c; None for sigma = 1. Weight and variance need a member of one dim. Their values
+    are read at each call; a tensor that is replaced, not written to (as in moving a network), is not noticed.
     """
 
     member: Member
@@ -111,7 +111,7 @@ class Term:
     eps: float = 0.0
 
     def power_sums(self, p: int) -> Tensor:
-        """Sums in float64 of the p-th powers of each group, p = 1 or 2, shape (m,)."""
+        """Return the sum in float64 of the p-th powers of each group, p = 1 or 2, shape (m,)."""
         if self.weight is None and self.variance is None:
             return self.member.power_sums(p)
         values = self.member.parameter.detach().double()
@@ -124,10 +124,10 @@ class Term:
 
 
 def _power_sums(values: Tensor, dims: tuple[int, ...], p: int) -> Tensor:
-    """Sums in float64 of |value|^p, p = 1 or 2, over the dims not in `dims`, which stay with length 1.
+    """Return sums in float64 of |value|^p, p = 1 or 2, over the dims not in `dims`, kept with length 1.
 
-    On the CPU a part at a time: a float64 copy of a whole weight would cost more than the sums. Accelerators convert
-    while they read.
+    On the CPU the values are processed in parts: a float64 copy of a whole weight would cost more than the sums.
+    Accelerators convert while they read.
     """
     rest = [d for d in range(values.dim()) if d not in dims]
     if not rest:
@@ -141,9 +141,9 @@ def _power_sums(values: Tensor, dims: tuple[int, ...], p: int) -> Tensor:
 
 
 def _split(values: Tensor, like: Tensor) -> Sequence[Tensor]:
-    """Parts of about PART values of a tensor shaped like another, cut where that one is outermost in memory.
+    """Split a tensor along the dim that is outermost in the memory of `like`, into parts of about PART values.
 
-    One part on accelerators, where starting an operation costs more than what stays in a cache saves.
+    On accelerators there is one part: launching a kernel costs more than the cache saves.
     """
     if like.dim() == 0 or like.device.type != "cpu":
         return [values]
@@ -162,14 +162,14 @@ def _powers(values: Tensor, p: int) -> Tensor:
 
 
 def grouped(values: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Bring the dims that index groups to the front: shape (slices, values of a slice)."""
+    """Move the dims that index groups to the front: shape (slices, values of a slice)."""
     rest = [d for d in range(values.dim()) if d not in dims]
     return values.permute(*dims, *rest).reshape(math.prod(values.shape[d] for d in dims), -1)
 
 
 def _spread(factors: Tensor, values: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Factors per slice as a tensor that broadcasts against the values."""
+    """Return the factors of slices as a tensor that broadcasts against the values."""
     shape = [n if d in dims else 1 for d, n in enumerate(values.shape)]
-    # dims may name the dims in any order: view them so, then put them back where the values have them
+    # dims may be in any order: view the factors in that order, then permute them to the order of the values
     ordered = factors.reshape([values.shape[d] for d in dims]).to(values.dtype)
     return ordered.permute(sorted(range(len(dims)), key=lambda i: dims[i])).reshape(shape)

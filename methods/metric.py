@@ -1,11 +1,11 @@
-"""The metric of an optimiser, as far as a proximal step has to know it.
+"""The metric H of an optimiser, for proximal steps.
 
-An optimiser moves a parameter theta_i by -lr m_i / H_i in the long run, m its mean gradient. The proximal step that
-belongs to it minimises 1/2 sum_i H_i (x_i - theta_i)^2 + lr lam R(x): only then do the steps of both come to rest where
--gradient lies in lam dR, so that lam is the strength of R in loss + lam R and of no other sum.
+In the long run an optimiser moves a parameter theta_i by -lr m_i / H_i, m its mean gradient. The matching proximal step
+minimises 1/2 sum_i H_i (x_i - theta_i)^2 + lr lam R(x): only then is the fixed point of both steps at -gradient in
+lam dR, so that lam is the strength of R in loss + lam R.
 
-    SGD                 H = (1 - momentum) / (1 - dampening), one number: the gradient is summed up to 1 / H of it
-    Adam, AdamW         H_i = sqrt(v_i) + eps, bias-corrected, a number for each parameter
+    SGD                 H = (1 - momentum) / (1 - dampening), one number: momentum sums a gradient up to 1 / H of it
+    Adam, AdamW         H_i = sqrt(v_i) + eps, bias-corrected, one number for each parameter
     any other           1
 
 Source of the metric of Adam: Yun, Lozano, Yang, "Adaptive Proximal Gradient Methods for Structured Neural Networks",
@@ -30,10 +30,10 @@ Metric = float | Tensor
 
 @torch.no_grad()
 def metrics(groups: Groups, optimizer: Optimizer | None) -> list[Metric]:
-    """Return H of each family, over the members that it is measured by.
+    """Return H of each family, over its measured members.
 
-    One number where all their parameters share it, else float64 of shape (m, elements), as `coordinates.values_of` has
-    the values. optimizer: None for 1.
+    H is one number if all their parameters share it, else float64 of shape (m, elements), as in
+    `coordinates.values_of`. optimizer: None for H = 1.
     """
     settings = {id(p): group for group in optimizer.param_groups for p in group["params"]} if optimizer else {}
     return [_of_members(family.measured, optimizer, settings) for family in groups]

@@ -1,4 +1,4 @@
-"""The problems in which a budget divides the groups of a network: one a family, or one of the whole network."""
+"""The problems that a budget poses: one for each family, or one for the whole network."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from methods.coordinates import values_of
 from methods.groups import Budget, Family, Groups, join, split, top
 from methods.metric import Metric
 
-TINY = 1e-300  # of a norm that something is divided by
+TINY = 1e-300  # least norm in a denominator
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The groups that share a budget k, as a proximal step sees them. Tensors are float64 of shape (m,) or (rows, m).
+    """The groups that share a budget k, for a proximal step. Tensors are float64 of shape (m,) or (rows, m).
 
-    norms: t_j, in the metric of the optimiser: see `methods.metric`. weights: d_j, likewise; shape (1,) where all are
-    equal. k: of each row.
-    floor: the largest group of each family that must keep one, where several families are in one problem. It is never
-    removed, counts in k, and decays as the survivors do. None where each family has its own k.
+    norms: t_j, in the metric of the optimiser: see `methods.metric`. weights: d_j, likewise; shape (1,) if all are
+    equal. k: budget of each row.
+    floor: mask of the largest group of each family that must keep one, if several families share the problem. These
+    groups are never removed, count in k, and decay as the survivors do. None if each family has its own k.
     """
 
     norms: Tensor
@@ -33,37 +33,37 @@ class Problem:
 
     @property
     def importance(self) -> Tensor:
-        """w_j = t_j / sqrt(d_j): groups leave in the order of it. Infinite for the floor."""
+        """w_j = t_j / sqrt(d_j): the group of least w_j is removed first. Infinite for the floor."""
         w = self.norms / self.weights.sqrt()
         return w if self.floor is None else w.masked_fill(self.floor, torch.inf)
 
     @property
     def ridge(self) -> Tensor:
-        """1/2 d_j t_j^2, the part of each group in the ridge."""
+        """1/2 d_j t_j^2, the ridge term of each group."""
         return 0.5 * self.weights * self.norms.square()
 
     @property
     def free(self) -> Tensor:
-        """Norms with 0 for the floor, which takes part in no competition."""
+        """Norms with 0 for the floor, which is always kept."""
         return self.norms if self.floor is None else self.norms.masked_fill(self.floor, 0)
 
     def room(self, k: float) -> float:
-        """What k leaves to the groups that are not the floor."""
+        """Return the part of the budget k that is left for groups outside the floor."""
         return k if self.floor is None else k - int(self.floor.sum())
 
     def kept(self) -> Tensor:
-        """Mask (bool) of the k groups of highest importance."""
+        """Return the mask (bool) of the k groups of highest importance."""
         return top(self.importance, self.k)
 
 
 def divide(
     groups: Groups, budget: Budget, weights: Sequence[Tensor], metrics: Sequence[Metric] | None
 ) -> list[Problem]:
-    """Return the problems of a network as it is now.
+    """Return the problems of a network at its present values.
 
-    weights: d_j, one tensor a family, shaped as its norms or (1,). metrics: of each family, see `methods.metric`; None
-    for 1. A metric that differs within a group is taken at its mean over the group, in which the parts that are large
-    count more: so h_j t_j = ||H theta_j||, and groups leave in the order in which the exact prox removes them.
+    weights: d_j, one tensor a family, shaped as its norms or (1,). metrics: H of each family, see `methods.metric`;
+    None for 1. A metric that varies within a group is replaced by a mean h_j over the group, weighted towards large
+    values: h_j t_j = ||H theta_j||, so that groups are removed in the order of the exact prox.
     """
     norms, weights = groups.norms(), list(weights)
     if metrics is not None:
@@ -80,7 +80,7 @@ def divide(
 def group_metric(family: Family, norms: Tensor, h: Metric) -> Metric:
     """Return h_j = ||H theta_j|| / ||theta_j|| of each group, shaped as its norms, or one number for all.
 
-    norms: those of the family. h: H, as of `methods.metric`. A group of norm 0 has the mean of H.
+    norms: norms of the family. h: H, as `methods.metric.metrics` returns it; of a group of norm 0, h_j is the mean.
     """
     if isinstance(h, float):
         return h
@@ -97,14 +97,14 @@ def importance(groups: Groups, weights: Sequence[Tensor], metrics: Sequence[Metr
 
 
 def undivide(per_problem: Sequence[Tensor], groups: Groups, budget: Budget) -> list[Tensor]:
-    """Return tensors over the groups of each problem as one tensor a family, shaped as its norms."""
+    """Undo `divide`: return tensors over the groups of each problem as one tensor a family, shaped as its norms."""
     if budget.scope == "layer":
         return list(per_problem)
     return split(per_problem[0], [f.shape for f in groups])
 
 
 def envelope_factors(problems: Sequence[Problem], budgets: Sequence[float], strengths: Sequence[float]) -> list[Tensor]:
-    """Factors of the prox of the envelope, for a real budget and a strength lr lam of each problem.
+    """Return the factors of the prox of the envelope, for a real budget and a strength lr lam of each problem.
 
     The floor is saturated: it only decays, by 1 / (1 + c_j).
     """

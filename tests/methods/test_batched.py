@@ -41,7 +41,7 @@ def loop(norms, budgets, strengths, weights):
 @given(network=networks())
 def test_agrees_with_the_loop(network, worth):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batched, "WORTH", worth)
+        patch.setattr(batched, "MOST_PADDING", worth)
         results = prox_factors_of(*network)
     for got, expected, norms, lam in zip(results, loop(*network), network[0], network[2], strict=True):
         assert got.shape == norms.shape
@@ -88,7 +88,7 @@ def batches(*shapes):
 
 def test_which_families_are_solved_together():
     assert batches(64, 512, 64, 512) == [[1, 3, 0, 2]]
-    few, many = 100, 5 * batched.WORTH
+    few, many = 100, 5 * batched.MOST_PADDING
     assert batches(few, many, few, many) == [[1, 3], [0, 2]]
     assert batches((1000, 4), (10, 8), (1000, 4)) == [[1], [0, 2]], "padding 2,000 rows is not worth it"
     assert batches((10, 4), 8) == [[1, 0]]
