@@ -1,183 +1,185 @@
-"""The command line: python -m analysis RESULTS_DIR ..., compare A B, import TOOL LOG ..."""
+"""The command line of the analysis: python -m analysis RESULTS_DIR ..., compare A B, import TOOL LOG ...
+
+The commands are those of `klevel` as well. What they do is in `analysis.commands`, imported when one is called: pandas
+and matplotlib take two seconds, which no help text should.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, Any
 
-import pandas as pd
+import typer
+from typer.core import TyperCommand
 
-from analysis import report, unchanged
-from analysis.comparison import compare
-from analysis.comparison import report as in_words
-from analysis.exhibit import Exhibit
-from analysis.importing import IMPORTERS, Importer, bring_in
-from analysis.load import Results, load
-from analysis.output import FORMATS, Job, known, make, stale
-from analysis.published import file_of
-from analysis.registry import Entry
-from analysis.series import repeated
-from analysis.style import LOOKS
-from analysis.table import markdown
-from results.errors import InputError
+from results.errors import InputError, WorkerDied
 
-MAIN_TABLE = "results"
-NAMED = 5  # failures that are named, at most
+# what a wrong option or argument raises; newer versions of typer bring their own click, which has no public name
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+INTERRUPTED = 130
+PLAIN: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+app = typer.Typer(add_completion=False, help="Draw, compare and import results, from their CSVs alone.", **PLAIN)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see {self.prog} --help")
+class _Listing(TyperCommand):
+    """A command whose help ends with names, which are looked for when it is asked for."""
+
+    heading = ""
+
+    def names(self) -> Mapping[str, str]:
+        """Return the names, each with its line."""
+        raise NotImplementedError
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the names."""
+        with formatter.section(self.heading):
+            formatter.write_dl(list(self.names().items()))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Return the exit code: 0, or 2 where the input is wrong or holds nothing."""
+class _Draw(_Listing):
+    heading = "Figures and tables"
+
+    def names(self) -> Mapping[str, str]:
+        from analysis import commands
+
+        return commands.entries()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--only A B` for `--only A --only B`: what follows it and is neither an option nor a path is a name."""
+        spread: list[str] = []
+        for word in args:
+            name = not word.startswith("-") and os.sep not in word
+            spread += ["--only"] * (name and spread[-2:-1] == ["--only"]) + [word]
+        rest: list[str] = super().parse_args(ctx, spread)
+        return rest
+
+
+class _Import(_Listing):
+    heading = "Tools"
+
+    def names(self) -> Mapping[str, str]:
+        from analysis import commands
+
+        return commands.tools()
+
+
+@app.command(cls=_Draw)
+def draw(
+    folders: Annotated[list[Path], typer.Argument(metavar="RESULTS_DIR", help="Such as results/quick.")],
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[,NAME]", help="These figures and tables alone; no report.")
+    ] = None,
+    style: Annotated[str, typer.Option(metavar="STYLE", help="paper, talk or web.")] = "paper",
+    formats: Annotated[
+        str, typer.Option("--format", metavar="FORMAT[,FORMAT]", help="Of the figures: png, pdf, svg.")
+    ] = "png,pdf",
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to; default: RESULTS_DIR, of several A+B beside the first."),
+    ] = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Numbers from the literature; default: published.csv beside RESULTS_DIR."),
+    ] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[,NAME]", help="Only these methods, and the dense control.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="KEEP[,KEEP]", help="Only what keeps 0.5,0.25 of the groups, say.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Only trials with this in trials.csv; may be repeated."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METHOD=TEXT", help="What a method is called; may be repeated."),
+    ] = None,
+    no_title: Annotated[bool, typer.Option("--no-title", help="Figures without titles.")] = False,
+) -> None:
+    """Draw figures and tables of results, and report.html.
+
+    Of several folders together, from their CSVs alone. `compare` says what changed from one folder to another, `import`
+    brings the logs of other tools.
+    """
+    from analysis import commands
+    from analysis.options import listed, parsed
+
+    options = parsed(methods or (), keep or (), where or (), label or (), not no_title)
+    commands.draw(folders, listed(only or ()), style, listed([formats]), output, published, options)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A results folder, such as results/quick.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The one to compare it with.")],
+    everything: Annotated[bool, typer.Option("--all", help="Also what did not change.")] = False,
+) -> None:
+    """Say what changed from one results folder to another."""
+    from analysis import commands
+
+    commands.compare(a, b, everything)
+
+
+@app.command("import", cls=_Import)
+def import_(
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="One of those below.")],
+    logs: Annotated[list[Path], typer.Argument(metavar="LOG", help="Files or folders of that tool.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The results folder to write; default: results/TOOL.")
+    ] = None,
+) -> None:
+    """Bring the logs of another tool into klevel's columns.
+
+    They become a results folder like any other.
+    """
+    from analysis import commands
+
+    commands.bring_in(tool, logs, output)
+
+
+def answer(commands: typer.Typer, arguments: Sequence[str] | None, program: str, start: str) -> int:
+    """Run the command that the arguments name (None: those of the process) and return the exit code.
+
+    What is wrong with the input becomes one line on stderr, after `start`, and exit code 2. program: as usage has it.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ± gets a question mark
-    given = sys.argv[1:] if arguments is None else arguments
     try:
-        command = COMMANDS.get(given[0]) if given else None
-        return command(given[1:]) if command else _draw(given)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"error: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        code = commands(arguments, prog_name=program, standalone_mode=False)
+        if code == INTERRUPTED:  # newer versions of typer make this of Ctrl-C
+            raise KeyboardInterrupt
+        return int(code or 0)
+    except UsageError as error:
+        message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+        command = getattr(getattr(error, "ctx", None), "command_path", program)
+        print(f"{start}: {message}; see {command} --help", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"{start}: {error}", file=sys.stderr)
+    except WorkerDied as error:
+        print(f"{start}: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        print(f"{start}: stopped; call again to go on", file=sys.stderr)
+        return INTERRUPTED
     return 2
 
 
-def _draw(arguments: Sequence[str]) -> int:
-    """Draw the figures and write the tables and the report of one results folder, or of several together."""
-    entries = known()
-    parser = _Parser(
-        prog="python -m analysis",
-        description="Draw the figures and write the tables and report.html of RESULTS_DIR/trials.csv; of several "
-        "folders together. Or: python -m analysis compare A B; python -m analysis import TOOL LOG ...",
-        epilog=_listed("figures and tables", entries),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("results", metavar="RESULTS_DIR", type=Path, nargs="+", help="such as results/quick")
-    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="these figures and tables alone")
-    parser.add_argument("--style", default="paper", metavar="|".join(LOOKS), help="default: %(default)s")
-    parser.add_argument("--format", default="png,pdf", help=f"of the figures: {', '.join(FORMATS)} (%(default)s)")
-    parser.add_argument("--output", type=Path, help="where to (default: RESULTS_DIR; of several, A+B beside the first)")
-    parser.add_argument("--published", type=Path, help="numbers from the literature (default: published.csv beside)")
-    options = parser.parse_args(arguments)
-    formats = list(dict.fromkeys(options.format.split(",")))
-    _one_of("--format", formats, FORMATS)
-    _one_of("--only", options.only or [], entries)
-    _one_of("--style", [options.style], LOOKS)
-    results = load(*options.results)
-    results.published = options.published
-    return _make(Job(results, options.output or _default_output(results), options.only, formats, options.style))
-
-
-def _compare(arguments: Sequence[str]) -> int:
-    """Say what changed between two results folders."""
-    parser = _Parser(prog="python -m analysis compare", description="Say what changed from results folder A to B.")
-    for name in ("A", "B"):
-        parser.add_argument(name, type=Path, help="a results folder, such as results/quick")
-    parser.add_argument("--all", action="store_true", help="also what did not change")
-    options = parser.parse_args(arguments)
-    print(in_words(compare(load(options.A), load(options.B), everything=options.all)))
-    return 0
-
-
-def _import(arguments: Sequence[str]) -> int:
-    """Bring the logs of another tool into klevel's columns."""
-    parser = _Parser(
-        prog="python -m analysis import",
-        description="Bring the logs of another tool into klevel's columns: a results folder like any other.",
-        epilog=_listed("tools", IMPORTERS),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("tool", metavar="TOOL", help=", ".join(IMPORTERS))
-    parser.add_argument("logs", metavar="LOG", type=Path, nargs="+", help="files or folders of that tool")
-    parser.add_argument("--output", type=Path, help="the results folder to write (default: results/TOOL)")
-    options = parser.parse_args(arguments)
-    _one_of("import", [options.tool], IMPORTERS)
-    print(*bring_in(options.tool, options.logs, options.output or Path("results") / options.tool), sep="\n")
-    return 0
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"compare": _compare, "import": _import}
-
-
-def _listed(heading: str, entries: Mapping[str, Entry] | Mapping[str, Importer]) -> str:
-    """Return names with their lines, for the end of a help text."""
-    width = 2 + max(map(len, entries))
-    return "\n".join([f"{heading}:", *(f"  {name:{width}}{one.description}" for name, one in entries.items())])
-
-
-def _one_of(option: str, given: Iterable[str], names: Iterable[str]) -> None:
-    for name in given:
-        if name not in names:
-            raise InputError(f"{option} {name!r} is unknown; there are {', '.join(names)}")
-
-
-def _default_output(results: Results) -> Path:
-    """Return the folder itself; of several, one beside the first that is named after all of them."""
-    first = results.folders[0]
-    if len(results.folders) == 1:
-        return first
-    return first.parent / "+".join(folder.resolve().name for folder in results.folders)
-
-
-def _make(job: Job) -> int:
-    results = job.results
-    for status in ("failed", "skipped"):
-        _tell(results, status)
-    if results.with_status("done").empty:
-        raise InputError(f"{job.results.folders[0] / 'trials.csv'}: no trial is done, so there is nothing to draw")
-    mark = unchanged.fingerprint(job, file_of(results))
-    if files := unchanged.drawn(job, mark):
-        print(f"nothing changed: {_shown(job.folder)} has its {len(files)} files")
-        return 0
-    exhibits = make(job)
-    for exhibit in exhibits:
-        if exhibit.name == MAIN_TABLE and exhibit.table:
-            print(markdown(exhibit.table))
-    written = [path for exhibit in exhibits for path in exhibit.files]
-    if job.only is None:
-        written.append(report.write(results, exhibits, job.folder))
-    if written:
-        unchanged.keep(job, mark, written)
-    notes = [*results.notes, *(line for setting in results.settings() for line in repeated(setting))]
-    notes += [_skipped(exhibit) for exhibit in exhibits if exhibit.skipped]
-    notes += [f"older, not made this time: {_shown(path)}" for path in stale(job, exhibits)]
-    print(*dict.fromkeys(notes), sep="\n", end="\n" if notes else "")
-    print("written:" if written else "nothing written", *(f"  {_shown(path)}" for path in written), sep="\n")
-    return 0
-
-
-def _skipped(exhibit: Exhibit) -> str:
-    return f"{exhibit.kind}s/{exhibit.name} skipped: {exhibit.skipped}"
-
-
-def _shown(path: Path) -> str:
-    """Return a path as seen from here, or as it was given where it lies elsewhere."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
-
-
-def _tell(results: Results, status: str) -> None:
-    """Say in one line how many trials failed or were skipped, and which."""
-    rows = results.with_status(status)
-    if len(rows):
-        named = "; ".join(_name(row) for _, row in rows.head(NAMED).iterrows())
-        more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-        verb = "failed" if status == "failed" else "were skipped" if len(rows) > 1 else "was skipped"
-        print(f"{len(rows)} of {len(results.trials)} trials {verb}: {named}{more}\n")
-
-
-def _name(row: pd.Series) -> str:
-    where = f"{row['method']} ({row['grouping']}, {row['architecture']}, {row['dataset']})"
-    reason = " ".join(str(row.get("reason") or "no reason given").split())
-    return f"{where} keep {row['keep']:g} seed {row['seed']:g}: {reason[:120]}"
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; without the name of one, draw. Return the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] not in ("draw", "compare", "import"):
+        given = ["draw", *given]
+    return answer(app, given, "python -m analysis", "error")
 
 
 if __name__ == "__main__":

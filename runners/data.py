@@ -16,6 +16,7 @@ from results.errors import InputError
 from runners.datasets import DATASETS, Folders, SourceDataset
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.datasets.decoding import FileSplit, workers_for
+from runners.datasets.files import unreadable
 
 VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
 
@@ -138,7 +139,10 @@ class Data:
 
 @lru_cache(maxsize=2)
 def _source_dataset(dataset: str) -> SourceDataset:
-    source = DATASETS[dataset]()
+    try:
+        source = DATASETS[dataset]()
+    except OSError as error:
+        raise unreadable(dataset, error) from error
     if not isinstance(source, SourceDataset):
         raise InputError(f"dataset {dataset}: returns {type(source).__name__}, must return Images or Folders")
     if fault := source.fault():
@@ -199,7 +203,7 @@ def load(
     get: nobody should decode them twice. size: the resolution in pixels that the architecture wants, None for the
     dataset's own; images in memory are augmented at their own and resized after it. choose_on_test: validation is a
     fixed, stratified half of the test images and test the other half, for a dense network that came from elsewhere and
-    may have been trained on all training images. Raises InputError where the dataset is not found, has fewer images
+    may have been trained on all training images. Raises InputError if the dataset is not found, has fewer images
     than that, or is not in colour as ImageNet is.
     """
     device = device or torch.device("cpu")

@@ -32,12 +32,12 @@ class Again:
     all: bool = False
 
     def wants(self, row: Trial) -> bool:
-        """Say whether the trial of this row runs once more."""
+        """Return whether the trial of this row runs once more."""
         return self.all or (self.failed and row.status == "failed") or (self.changed and is_outdated(row))
 
 
 def is_outdated(row: Trial) -> bool:
-    """Say whether a row was made by another version of its method's code; old rows do not tell."""
+    """Return whether a row was made by another version of its method's code; old rows do not tell."""
     return row.method_code is not None and row.method_code != code_of(METHODS[row.method])
 
 
@@ -55,7 +55,7 @@ def run(
 ) -> pd.DataFrame:
     """Run what is missing of these trials, bring it into the CSVs (see `Store.collect`), and return their rows.
 
-    Raises InputError where a dataset or a file of weights is not to be had, or another run is at work in the folder.
+    Raises InputError if a dataset or a file of weights is not to be had, or another run is at work in the folder.
     """
     store = Store(context.results, context.suite)
     with store.lock():
@@ -74,7 +74,7 @@ def run(
 def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
     """Measure every trial that is done once more, one after the other and nothing beside it; rebuild the CSVs.
 
-    Raises InputError where none is done.
+    Raises InputError if none is done, or a dataset is not to be had.
     """
     store = Store(context.results, context.suite)
     prepare(context.threads)
@@ -82,6 +82,7 @@ def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
         if not done:
             raise InputError(f"{store.root}: no trial of the suite is done here; run it first")
+        _check_files(store, done)
         store.measured_on(machine())
         try:
             for spec in tqdm(done, unit="trial"):

@@ -42,6 +42,12 @@ def absent(name: str, files: str, folder: str, error: Exception, package: str = 
     )
 
 
+def unreadable(dataset: str, error: OSError) -> InputError:
+    """Return the error of a dataset, as suites name it, that could not open a file of its own."""
+    what = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
+    return InputError(f"dataset {dataset}: {what}; set KLEVEL_DATA=DIR to the folder of its files ({looked_in()})")
+
+
 def corrupt(folder: Path, error: Exception) -> InputError:
     """Return the error of files that are there and cannot be used; the error says which and why."""
     why = " ".join(str(error).split())[:200]

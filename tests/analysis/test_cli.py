@@ -1,13 +1,16 @@
+import itertools
 import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from analysis.__main__ import main
 from analysis.importing import IMPORTERS
 from analysis.load import load
-from analysis.output import known
+from analysis.output import FORMATS, known
+from analysis.style import LOOKS
 from analysis.unchanged import CONTRACT, _inputs
 from results.reading import REQUIRED
 
@@ -135,6 +138,60 @@ def test_a_figure_without_its_column_is_skipped_in_one_line(folder, make, capsys
     assert (results / "figures" / "accuracy_vs_sparsity.lenet5_caffe.digits.png").exists()
 
 
+@pytest.mark.parametrize("only", [["results", "accuracy"], ["results,accuracy"], ["results", "--only", "accuracy"]])
+def test_names_follow_one_another_or_a_comma_or_the_option_again(folder, make, only):
+    results = folder(make.suite(seeds=1, keeps=(0.5,)))
+    assert main(["--only", *only, str(results)]) == 0
+    assert {path.name.split(".")[0] for path in results.glob("*/*")} == {"results", "accuracy"}
+
+
+def table_of(results):
+    """The methods and keeps in the table of results."""
+    (file,) = results.glob("tables/results.*.csv")
+    return set(zip(*(pd.read_csv(file)[c] for c in ("method", "keep")), strict=True))
+
+
+DENSE = ("dense", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["--methods", "wgsef,random", "--keep", "0.5,0.1"], itertools.product(("wgsef", "random"), (0.5, 0.1))),
+        (["--methods", "wgsef", "--methods", "random", "--keep", "0.5"], [("wgsef", 0.5), ("random", 0.5)]),
+        (["--methods", "wgsef", "--keep", "0.5", "--keep", ".25"], [("wgsef", 0.5), ("wgsef", 0.25)]),
+        (["--where", "grouping=element", "--where", "keep=0.5"], [("magnitude", 0.5)]),
+        (["--where", "method=wgsef", "--where", "keep=0.5", "--where", "keep=0.1"], [("wgsef", 0.5), ("wgsef", 0.1)]),
+    ],
+)
+def test_what_is_drawn_can_be_chosen_and_the_dense_control_stays(folder, make, options, shown):
+    results = folder(make.suite(seeds=1))
+    assert main([str(results), "--only", "results", *options]) == 0
+    assert table_of(results) == {DENSE, *shown}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--methods", "wgsf"], "--methods wgsf: no such method in these results; did you mean wgsef? known: dense, "),
+        (["--keep", "0.3"], "--keep 0.3: no trial has it; known: 0.1, 0.25, 0.5"),
+        (["--where", "sed=0"], "--where sed: no such column of trials.csv here; did you mean seed? known: "),
+        (["--where", "seed=7"], "--where seed=7: no trial has it; known: 0, 1, 2"),
+        (["--where", "seed=x"], "--where seed=x: expected a whole number"),
+        (["--where", "dataset=digit"], "--where dataset=digit: no trial has it; did you mean digits? known: digits"),
+        (
+            ["--methods", "magnitude", "--where", "grouping=filter", "--keep", ".5"],
+            "no trial is left by --methods magnitude --keep 0.5 --where grouping=filter",
+        ),
+        (["--label", "wgsf=Ours"], "--label wgsf: no such method in these results; did you mean wgsef?"),
+    ],
+)
+def test_a_choice_of_what_is_not_there(folder, make, capsys, options, expected):
+    results = folder(make.suite())
+    assert expected in complaint(capsys, [results, *options])
+    assert sorted(path.name for path in results.iterdir()) == ["trials.csv"]
+
+
 def complaint(capsys, arguments):
     """Run with a bad input; return the one line of complaint."""
     assert main([str(argument) for argument in arguments]) == 2
@@ -221,16 +278,20 @@ def test_a_folder_that_cannot_be_written(folder, make, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "required: RESULTS_DIR"),
+        ([], "Missing argument 'RESULTS_DIR'; see python -m analysis draw --help"),
         (["x", "--only", "pie"], "--only 'pie' is unknown; there are accuracy, area, at_speedup"),
         (["x", "--format", "gif"], "--format 'gif' is unknown; there are png, pdf, svg"),
         (["x", "--style", "poster"], "--style 'poster' is unknown; there are paper, talk, web"),
-        (["compare", "x"], "required: B"),
+        (["compare", "x"], "Missing argument 'B'; see python -m analysis compare --help"),
         (["compare", "x", "y"], "x is not a folder"),
-        (["import"], "required: TOOL, LOG"),
+        (["import"], "Missing argument 'TOOL'"),
         (["import", "tensorflow", "x"], "import 'tensorflow' is unknown; there are shrinkbench, torch-pruning"),
         (["import", "torch-pruning", "no.txt"], "no.txt"),
-        (["x", "--fromat"], "unrecognized arguments: --fromat"),
+        (["x", "--fromat"], "No such option: --fromat"),
+        (["x", "--keep", "2"], "--keep 2: expected a fraction in (0, 1]"),
+        (["x", "--keep", "half"], "--keep half: expected a fraction in (0, 1]"),
+        (["x", "--where", "seed"], "--where seed: COLUMN=VALUE is needed"),
+        (["x", "--label", "wgsef="], "--label wgsef=: METHOD=TEXT is needed"),
     ],
 )
 def test_bad_options(capsys, arguments, expected):
@@ -321,12 +382,23 @@ def test_an_imported_log_joins_the_figures(make, tmp_path, capsys):
 
 @pytest.mark.parametrize(("arguments", "lines"), [([], known()), (["import"], IMPORTERS)])
 def test_help_lists_every_name_with_its_line(arguments, lines, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([*arguments, "--help"])
-    assert end.value.code == 0
-    output = capsys.readouterr().out
+    assert main([*arguments, "--help"]) == 0
+    output = " ".join(capsys.readouterr().out.split())
     for name, one in lines.items():
-        assert re.search(rf"^  {re.escape(name)} +{re.escape(one.description)}$", output, re.MULTILINE)
+        assert f" {name} {one.description}" in output
+
+
+def test_usage_is_that_of_the_module(capsys):
+    for arguments, usage in ((["-h"], "draw"), (["draw", "-h"], "draw"), (["compare", "-h"], "compare")):
+        assert main(arguments) == 0
+        assert capsys.readouterr().out.startswith(f"Usage: python -m analysis {usage} [OPTIONS] ")
+
+
+def test_help_names_every_style_and_format(capsys):
+    main(["--help"])
+    output = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(FORMATS) in output
+    assert all(name in output for name in LOOKS)
 
 
 def test_nothing_is_drawn_again_that_would_not_change(tmp_path, make, capsys):
@@ -349,6 +421,9 @@ def test_nothing_is_drawn_again_that_would_not_change(tmp_path, make, capsys):
     make.write(folder, [rows[0] | {"test_top1": 0.5}, *rows[1:]])
     assert not unchanged(), "a row is another"
     assert unchanged()
+    assert not unchanged("--methods", "wgsef"), "other trials are shown"
+    assert unchanged("--methods", "wgsef")
+    assert not unchanged()
     (folder / ".drawn.json").write_text("[]")
     assert not unchanged()
 

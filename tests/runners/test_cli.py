@@ -1,21 +1,30 @@
 """The command line: exit codes, and one line for whatever is wrong."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from methods import METHODS
-from runners import __main__ as cli
-from runners import executors
+from runners import commands, data, executors
 from runners.__main__ import main
 from runners.architectures import ARCHITECTURES
-from runners.datasets import DATASETS
+from runners.datasets import DATASETS, Images
 from runners.groupings import GROUPINGS
 from runners.registry import OWN
 from runners.store import Store
-from runners.suite import load, names
+from runners.suite import load
+from runners.suite_files import names
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -214,6 +223,44 @@ def test_a_dataset_that_is_not_there_stops_before_any_work(klevel, suite_file, r
     assert list(results.rglob("row.json")) == []
 
 
+@pytest.fixture
+def arrays(monkeypatch, tmp_path):
+    """A dataset of a user's own, in a file that is not there any more once a suite was run on it."""
+
+    def read():
+        with np.load(Path(os.environ["KLEVEL_DATA"]) / "arrays.npz") as file:
+            images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["labels"])
+        return Images(images, labels, images, labels, classes=2)
+
+    file = tmp_path / "data" / "arrays.npz"
+    file.parent.mkdir()
+    rng = np.random.default_rng(0)
+    np.savez(file, images=rng.integers(0, 256, (60, 1, 28, 28), dtype=np.uint8), labels=np.arange(60) % 2)
+    monkeypatch.setenv("KLEVEL_DATA", str(file.parent))
+    monkeypatch.setitem(DATASETS._entries, "arrays", read)
+    data._source_dataset.cache_clear()
+    yield file
+    data._source_dataset.cache_clear()
+
+
+def test_each_command_that_needs_data_says_which_and_where_it_is_looked_for(klevel, suite_file, arrays, tmp_path):
+    suite = suite_file(dataset=["arrays"])
+    assert klevel("run", suite, "--jobs", 1)[0] == 0
+    arrays.unlink()
+    data._source_dataset.cache_clear()
+    trial = load(suite).trials[0].id
+    for arguments in (
+        ["measure", suite],
+        ["export", trial, tmp_path / "deploy"],
+        ["run", suite, "--jobs", 1, "--force"],
+    ):
+        code, out, err = klevel(*arguments)
+        assert (code, out) == (2, "")
+        line = f"klevel: dataset arrays: {arrays}: No such file or directory; set KLEVEL_DATA=DIR to the folder of its "
+        assert len(err) == 1
+        assert err[0].startswith(line)
+
+
 def test_results_that_cannot_be_written_give_one_line(klevel, suite, results):
     results.write_text("a file")
     code, _, err = klevel("run", suite, "--jobs", 1)
@@ -232,15 +279,105 @@ def test_an_interruption_says_how_to_go_on(klevel, suite, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run_trials", interrupted)
+    monkeypatch.setattr(commands, "run_trials", interrupted)
     assert klevel("run", suite) == (130, "", ["klevel: stopped; call again to go on"])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
-def test_help(klevel, arguments):
-    code, out, err = klevel(*arguments, at_results=False)
+COMMANDS = ["run", "list", "status", "measure", "export", "collect", "publish", "path", "draw", "compare", "import"]
+
+
+def module(*arguments, **environment):
+    """Call python -m runners in a process of its own; return what it put out and the modules that it imported."""
+    code = "import sys, runpy, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+    code += "runpy.run_module('runners', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout, {name.partition(".")[0] for name in done.stderr.split()}
+
+
+HEAVY = {"torch", "torchvision", "torch_pruning", "sklearn", "scipy", "pandas", "numpy", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "may"),
+    [
+        (["--help"], set()),
+        (["run", "--help"], set()),
+        (["compare", "--help"], set()),
+        (["--version"], set()),
+        (["list", "suites"], set()),
+        (["path", "quick"], set()),
+        (["list", "methods"], {"torch", "numpy"}),
+        (["draw", "--help"], {"pandas", "matplotlib", "scipy", "numpy"}),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_needed_is_not_imported(arguments, may):
+    out, imported = module(*arguments)
+    assert out
+    assert imported & HEAVY <= may
+
+
+@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)], ids=" ".join)
+def test_help_says_klevel_and_is_cut_nowhere(klevel, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    for option in ("-h", "--help"):
+        code, out, err = klevel(*words, option, at_results=False)
+        assert (code, err) == (0, [])
+        assert out.startswith(f"Usage: {' '.join(['klevel', *words])} [OPTIONS] ")
+        assert not [line for line in out.splitlines()[1:] if line.endswith("...") or len(line) > 80]
+
+
+def test_help_names_every_command(klevel):
+    out = klevel("--help", at_results=False)[1]
+    assert "Compare ways to prune neural networks by groups." in out
+    assert re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE) == COMMANDS
+
+
+def test_version(klevel):
+    assert klevel("--version", at_results=False) == (0, f"klevel {version('klevel')}\n", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("klevel li", ["list"]),
+        ("klevel run qu", ["quick"]),
+        ("klevel list me", ["methods"]),
+        ("klevel draw --st", ["--style"]),
+    ],
+)
+def test_a_shell_can_complete(words, offered):
+    out, imported = module(_KLEVEL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert out.split() == offered
+    assert not imported & HEAVY
+
+
+def test_the_script_of_completion_is_shown():
+    out, _ = module("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert "complete -o default -F _klevel_completion klevel" in out
+
+
+def test_results_are_drawn_compared_and_imported_by_the_same_command(klevel, tmp_path):
+    reference = ROOT / "results" / "reference" / "quick"
+    output = ["--output", tmp_path / "drawn", "--only", "accuracy"]
+    code, out, err = klevel("draw", reference, *output, at_results=False)
     assert (code, err) == (0, [])
-    assert "SUITE" in out or "run" in out
+    assert "written:" in out
+    assert list((tmp_path / "drawn" / "tables").iterdir())
+    assert klevel("compare", reference, reference, at_results=False)[::2] == (0, [])
+    for arguments, line in (
+        (["draw", tmp_path / "none"], f"klevel: {tmp_path}/none is not a folder"),
+        (["draw", reference, "--only", "pie"], "klevel: --only 'pie' is unknown"),
+        (["draw"], "klevel: Missing argument 'RESULTS_DIR'; see klevel draw --help"),
+        (["compare", tmp_path / "a"], "klevel: Missing argument 'B'; see klevel compare --help"),
+        (["import", "torch-pruning", tmp_path / "no.txt"], f"klevel: {tmp_path}/no.txt"),
+    ):
+        code, out, err = klevel(*arguments, at_results=False)
+        assert (code, out, len(err)) == (2, "", 1)
+        assert err[0].startswith(line)
 
 
 def test_as_many_trials_run_at_a_time_as_the_process_may_use_cpus(klevel, suite, monkeypatch):
@@ -250,7 +387,7 @@ def test_as_many_trials_run_at_a_time_as_the_process_may_use_cpus(klevel, suite,
         asked.append(jobs)
         return pd.DataFrame({"status": []})
 
-    monkeypatch.setattr("runners.__main__.run_trials", run)
+    monkeypatch.setattr(commands, "run_trials", run)
     for cpus, threads in ((1, 1), (3, 1), (3, 2)):
         monkeypatch.setattr("joblib.cpu_count", lambda cpus=cpus: cpus)
         klevel("run", suite, "--threads", threads, "--device", "cpu")

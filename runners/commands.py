@@ -1,0 +1,133 @@
+"""What the commands of klevel do that need networks. Whoever imports this waits for torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import torch
+import typer
+
+from results.errors import InputError, NotExported
+from results.reading import read
+from runners import environment, suite
+from runners.collect import collect as collect_folders
+from runners.executors import RunContext
+from runners.export import export as export_trial
+from runners.export.finished import find
+from runners.publish import publish as publish_suite
+from runners.run import Again, is_outdated, missing
+from runners.run import measure as measure_trials
+from runners.run import run as run_trials
+from runners.spec import TrialSpec
+from runners.store import Store
+
+
+def load(name: str, overrides: Sequence[str], limit: int | None = None, only: Sequence[str] = ()) -> suite.Suite:
+    """Return a suite with overrides; only these methods, also if the suite lacks them; the first `limit` trials."""
+    loaded = suite.load(name, overrides)
+    if only:
+        loaded = replace(
+            loaded, trials=tuple(trial for method in only for trial in _of(method, loaded, name, overrides))
+        )
+    return replace(loaded, trials=loaded.trials[:limit])
+
+
+def _of(method: str, loaded: suite.Suite, name: str, overrides: Sequence[str]) -> tuple[TrialSpec, ...]:
+    """Return the trials of one method of a suite; of one that it does not name, those that it would have there."""
+    found = tuple(trial for trial in loaded.trials if trial.method == method)
+    return found or suite.load(name, [*overrides, f"method=[{method}]"]).trials
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return environment.choose_device(name)
+    except ValueError as error:
+        raise InputError(f"--device {name}: {error}") from None
+
+
+def plan(chosen: suite.Suite, results: Path, again: Again) -> None:
+    """Say what would be run."""
+    for spec in missing(Store(results, chosen.name), chosen.trials, again):
+        print(spec.id, spec.method, spec.architecture, spec.dataset, spec.grouping, spec.keep, f"seed {spec.seed}")
+
+
+def run(
+    chosen: suite.Suite,
+    results: Path,
+    jobs: int | None,
+    device: str,
+    threads: int,
+    again: Again,
+    only_these: bool,
+    whole: bool,
+) -> None:
+    """Run what is missing of a suite and say what became of it. whole: nothing of the suite was overridden."""
+    store, place = Store(results, chosen.name), _device(device)
+    environment.die_with_parent()
+    jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
+    context = RunContext(results, chosen.name, str(place), threads)
+    table = run_trials(context, chosen.trials, jobs, again, only_these)
+    store.describe(chosen.text, replace=only_these or whole)
+    counts = table["status"].value_counts()
+    print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")
+    if counts.get("failed", 0):
+        first = table[table["status"] == "failed"].iloc[0]
+        log = store.root / "trials" / first["trial"] / "log.txt"
+        print(f"first failure: {log}: {first['reason']}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def measure(chosen: suite.Suite, results: Path, device: str, threads: int) -> None:
+    """Measure what a suite has trained once more."""
+    context = RunContext(results, chosen.name, str(_device(device)), threads)
+    table = measure_trials(context, chosen.trials)
+    print(f"{(table['status'] == 'done').sum()} measured -> {results / chosen.name / 'trials.csv'}")
+
+
+def export(trial: str, folder: Path, results: Path) -> None:
+    """Write the compact network of a trial and say how large it is."""
+    try:
+        written = export_trial(find(trial, results), folder)
+    except NotExported as error:
+        print(f"klevel: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(f"{written.parameters} parameters -> {folder}")
+    if written.onnx_error is not None:
+        print(f"ONNX Runtime and torch differ by {written.onnx_error:.2g} at most")
+    if written.note is not None:
+        print(f"klevel: {written.note}", file=sys.stderr)
+    if written.failed:
+        raise typer.Exit(1)
+
+
+def status(chosen: suite.Suite, results: Path, reference: Path) -> None:
+    """Say how much of a suite has been run, by which code, and how much of it is published."""
+    rows = [Store(results, chosen.name).row(spec) for spec in chosen.trials]
+    counts = {s: sum(r is not None and r.status == s for r in rows) for s in ("done", "failed", "skipped")}
+    print(
+        f"{chosen.name}: {len(rows)} trials,",
+        ", ".join(f"{n} {s}" for s, n in counts.items()),
+        f"{rows.count(None)} missing",
+    )
+    outdated = [r.method for r in rows if r is not None and is_outdated(r)]
+    if outdated:
+        methods = ", ".join(sorted(set(outdated)))
+        print(f"{len(outdated)} made by other code of {methods} than that of today: run --changed takes them again")
+    published = reference / chosen.name / "trials.csv"
+    if published.is_file():
+        known = set(read(published.parent)["trial"])
+        print(f"{published.parent}: {len(known)} trials, {sum(t.id in known for t in chosen.trials)} of these")
+
+
+def collect(folders: Sequence[Path], into: Path) -> None:
+    """Bring results folders together and say how many trials there are."""
+    print(f"{collect_folders(folders, into)} trials -> {into / 'trials.csv'}")
+
+
+def publish(chosen: suite.Suite, results: Path, reference: Path, force: str | None) -> None:
+    """Publish a suite and say where."""
+    print(f"published -> {publish_suite(Store(results, chosen.name), chosen.trials, reference, force)}")
