@@ -1,4 +1,4 @@
-"""The contract between runners and analysis: the columns of the CSVs, how they are read, and what may be wrong.
+"""The contract between runners and analysis: the columns of the CSVs, their reader, and all errors.
 
-columns: one model per CSV. reading: results folders as validated frames. errors: the one tree of errors.
+columns: one model per CSV. reading: results folders as validated frames. errors: the one tree of exceptions.
 """

@@ -1,8 +1,8 @@
 """The columns of trials.csv, epochs.csv and latency.csv: one pydantic model each, printed as docs/columns.md.
 
-A column has a kind (`Fraction`, `Counts`, ...), which says what a cell may hold, and one plain line. What a trial IS
-(`Identity`, filled from the spec alone, so that a failed row has it too) stands apart from what was found (`Outcome`).
-New columns go to the end of their class. None is an empty cell.
+A column has a kind (`Fraction`, `Counts`, ...), which defines its valid cells, and a one-line description. `Identity`
+is filled from the spec alone, so that a failed row has it too; `Outcome` holds the results. Add new columns at the end
+of their class. None is an empty cell.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 PROTOCOL = 2  # the newest rules; 0: those of another tool, whose logs were imported
-MANY = 10**15  # more groups than any network has, and few enough to divide by
+MANY = 10**15  # more groups than any network has, and exact in float64
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the cells of a column may hold. words: it, as errors and docs say it. numeric: a column of float64."""
+    """The valid cells of a column. words: their description in errors and docs. numeric: a column of float64."""
 
     words: str
     numeric: bool = True
@@ -46,7 +46,7 @@ def _from_json(value: Any) -> Any:
 
 
 def _exactly_whole(values: Any) -> Any:
-    """Refuse 3.0 and true where a count is meant."""
+    """Convert to a tuple of counts. Raises ValueError for any other type, 3.0 and true included."""
     if not isinstance(values, list | tuple) or any(type(n) is not int for n in values):
         raise ValueError("not a list of whole numbers")
     return tuple(values)
@@ -75,12 +75,12 @@ Protocol = Annotated[_Integer, Ge(0), Le(PROTOCOL), Kind(f"at most {PROTOCOL}, t
 
 
 def column(line: str) -> Any:
-    """Return a column that may be empty, with the line that docs/columns.md says of it."""
+    """Declare a column that may be empty. line: its description in docs/columns.md."""
     return Field(default=None, description=line)
 
 
 def needed(line: str) -> Any:
-    """Return a column that every row fills."""
+    """Declare a column that every row fills. line: its description in docs/columns.md."""
     return Field(description=line)
 
 
@@ -90,28 +90,28 @@ class Columns(BaseModel):
     model_config = ConfigDict(validate_assignment=True, extra="forbid")
 
     def cells(self) -> dict[str, Any]:
-        """Return the row as a CSV holds it: lists and objects as JSON text, None where a cell is empty."""
+        """Return the row as cells of a CSV: lists and objects as JSON text, None for an empty cell."""
         return {name: _cell(value) for name, value in self}
 
 
 class Identity(Columns):
-    """What a trial is. Filled from its spec alone."""
+    """The identity of a trial, filled from its spec alone."""
 
     protocol: Protocol = needed("Version of the rules of the comparison, see docs/protocol.md; 0: another tool's.")
     suite: Text | None = column("Name of the suite that ran it.")
     trial: Text = needed("Hash of the spec of the trial: its name everywhere.")
     method: Text = needed("Name of the method.")
-    hyperparameters: Mapping | None = column("Configuration of the method, what it sets of its own on training too.")
+    hyperparameters: Mapping | None = column("Configuration of the method, with the training settings that it overrides.")
     architecture: Text = needed("Name of the architecture.")
     dataset: Text = needed("Name of the dataset.")
-    grouping: Text = needed("What a group is, see docs/groupings.md.")
+    grouping: Text = needed("Name of the grouping, see docs/groupings.md.")
     scope: Text | None = column("`layer`: k groups of each family; `network`: k of all together.")
     keep: Keep = needed("Fraction of the groups that survives.")
     seed: Whole = needed("Seed of initial weights, data order and choices.")
     dense_epochs: Whole | None = column("Epochs of the shared dense network.")
     sparsify_epochs: Whole | None = column("Epochs under the method.")
     finetune_epochs: Whole | None = column("Epochs of the survivors.")
-    start: Text | None = column("What sparsify starts from: `dense` or `scratch`.")
+    start: Text | None = column("Network that sparsify starts from: `dense` or `scratch`.")
     train_images: Whole | None = column(
         "Images trained on, as the recipe limits them; empty: the whole training split."
     )
@@ -126,30 +126,30 @@ class Identity(Columns):
     warmup: Ratio | None = column("Epochs of linear warm-up.")
     label_smoothing: Fraction | None = column("Label smoothing.")
     augmentation: Text | None = column("Augmentations of the training images, joined by +.")
-    normalisation: Text | None = column("Where mean and deviation of the images come from.")
+    normalisation: Text | None = column("Source of the mean and standard deviation of images: `dataset` or `imagenet`.")
     dense_weights: Text | None = column("Name of the file that the dense network came from; empty: trained here.")
     round_to: Whole | None = column("Kept channels of a layer are a multiple of this.")
     precision: Text | None = column("Number format of training.")
-    measure: Text | None = column("What a group is measured by: `raw`, `gamma` or `folded`, see docs/groupings.md.")
-    equal: Text | None = column("What a start from scratch has in common with the others: `epochs` or training `macs`.")
+    measure: Text | None = column("Norm that a group is measured by: `raw`, `gamma` or `folded`, see docs/groupings.md.")
+    equal: Text | None = column("Training cost in which a start from scratch equals the others: `epochs` or `macs`.")
 
 
 class Outcome(Columns):
-    """What was found of a trial."""
+    """The results of a trial."""
 
     status: Status = needed("`done`, `failed` or `skipped`.")
-    reason: Text | None = column("Why it is not done.")
+    reason: Text | None = column("Reason why the trial is not done.")
     dense_val_top1: Fraction | None = column("Validation accuracy of the dense network.")
     dense_test_top1: Fraction | None = column("Test accuracy of the dense network.")
     val_top1: Fraction | None = column("Validation accuracy at the end.")
     test_top1: Fraction | None = column("Test accuracy at the end.")
-    test_top5: Fraction | None = column("Test accuracy where any of five guesses counts.")
+    test_top5: Fraction | None = column("Top-5 test accuracy.")
     projection_drop: Number | None = column("Validation accuracy before less after the projection.")
     groups: Counts | None = column("Groups of each family.")
     groups_target: Counts | None = column("k of each family; one number where the scope is network.")
     groups_at_convergence: Counts | None = column("Non-zero groups of each family before the projection.")
     groups_kept: Counts | None = column("Non-zero groups of each family after it.")
-    group_sparsity: Fraction | None = column("Share of groups that are gone.")
+    group_sparsity: Fraction | None = column("Share of removed groups.")
     dense_params: Amount | None = column("Parameters of the dense network.")
     params: Amount | None = column("Parameters of the compact network.")
     compression: Ratio | None = column("dense_params / params.")
@@ -168,7 +168,7 @@ class Outcome(Columns):
     threads: Whole | None = column("CPU threads of the trial.")
     torch: Text | None = column("Version of torch.")
     commit: Text | None = column("Commit of klevel.")
-    realisation: Text | None = column("How the zeros were used: `compact`, `masked`, or a sparse format.")
+    realisation: Text | None = column("Use of the zeros in the measured network: `compact`, `masked`, or a sparse format.")
     classes: Whole | None = column("Classes of the dataset.")
     k_reached: Flag | None = column("1 where training alone left exactly k groups; empty where nothing trains.")
     groups_above: Whole | None = column("Groups that training left above k, in all families.")
@@ -179,11 +179,11 @@ class Outcome(Columns):
 
 
 class Trial(Outcome, Identity):
-    """One row of trials.csv: a trial, whatever became of it."""
+    """One row of trials.csv: a trial with any status."""
 
 
 class Epoch(Columns):
-    """One row of epochs.csv: an epoch of a trial. The epochs of the shared dense network stand in each trial."""
+    """One row of epochs.csv: an epoch of a trial. The epochs of the shared dense network are repeated in each trial."""
 
     trial: Text = needed("The trial.")
     phase: Text | None = column("`dense`, `sparsify` or `finetune`.")
@@ -202,7 +202,7 @@ class Latency(Columns):
 
     trial: Text = needed("The trial.")
     network: Text | None = column("`dense` or `compact`.")
-    backend: Text | None = column("What computed: `torch`.")
+    backend: Text | None = column("Library that ran the network: `torch`.")
     device: Text | None = column("The device.")
     batch: Whole | None = column("Images of one pass.")
     threads: Whole | None = column("CPU threads.")
@@ -214,23 +214,23 @@ class Latency(Columns):
 class Published(Columns):
     """One row of published.csv: a number from the literature."""
 
-    method: Text = needed("Name of the method, as it would be here.")
+    method: Text = needed("Name of the method, as in trials.csv.")
     architecture: Text = needed("Name of the architecture.")
     dataset: Text = needed("Name of the dataset.")
     dense_top1: Fraction | None = column("Test accuracy of the dense network.")
     top1: Fraction | None = column("Test accuracy of the pruned network.")
     mac_speedup: Ratio | None = column("Dense multiply-adds / compact multiply-adds.")
     compression: Ratio | None = column("Dense parameters / compact parameters.")
-    group_sparsity: Fraction | None = column("Share of groups that are gone.")
-    source: Text | None = column("Where it was published.")
-    selection: Text | None = column("Which epoch was taken; empty where nobody says.")
-    note: Text | None = column("What else a reader has to know.")
+    group_sparsity: Fraction | None = column("Share of removed groups.")
+    source: Text | None = column("Publication, with table or section.")
+    selection: Text | None = column("Epoch that the accuracy is from; empty: not reported.")
+    note: Text | None = column("Remarks.")
 
 
 FILES: dict[str, type[Columns]] = {"trials": Trial, "epochs": Epoch, "latency": Latency}
-# the files of a results folder that say all of it, whatever else lies there
+# the files of a results folder that hold its evidence
 EVIDENCE = (*(f"{name}.csv" for name in FILES), "suite.yaml", "environment.json")
-# what may differ between two runs of one trial on one machine
+# columns that may differ between two runs of one trial on one machine
 VARYING = ("speedup_b1", "speedup_b64", "train_seconds", "commit")
 
 
@@ -240,18 +240,18 @@ def names(model: type[Columns]) -> list[str]:
 
 
 def kind(model: type[Columns], name: str) -> Kind:
-    """Return what the cells of a column may hold."""
+    """Return the kind of a column."""
     return next(m for m in _metadata(model, name) if isinstance(m, Kind))
 
 
 @cache
 def reader(model: type[Columns], name: str) -> TypeAdapter[Any]:
-    """Return what validates one cell that is not empty. Raises pydantic's ValidationError, a ValueError."""
+    """Return the validator of a non-empty cell, which raises pydantic's ValidationError, a ValueError."""
     return TypeAdapter(_filled(model, name))
 
 
 def _filled(model: type[Columns], name: str) -> Any:
-    """Return the type of a cell, less None."""
+    """Return the type of a non-empty cell."""
     field = model.model_fields[name]
     if field.is_required():
         return Annotated[field.annotation, *field.metadata]
@@ -269,7 +269,7 @@ def _cell(value: Any) -> Any:
 
 
 def markdown() -> str:
-    """Return docs/columns.md."""
+    """Return the text of docs/columns.md."""
     parts = [
         "# Columns of the results\n",
         "Printed from `results/columns.py` by `python -m results`; a test holds the two together. "
@@ -290,8 +290,8 @@ def markdown() -> str:
 
 def _sections() -> list[tuple[str, type[Columns]]]:
     return [
-        ("trials.csv: what a trial is", Identity),
-        ("trials.csv: what was found", Outcome),
+        ("trials.csv: identity", Identity),
+        ("trials.csv: results", Outcome),
         ("epochs.csv", Epoch),
         ("latency.csv", Latency),
         ("published.csv", Published),

@@ -1,4 +1,4 @@
-"""What the rows of trials.csv must not be: too poor to be placed, there twice, or in contradiction with themselves."""
+"""Consistency checks of trials.csv: required cells, unique trials, and numbers that agree with each other."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 
 from results.errors import InputError
 
-TOLERANCE = 0.01  # relative: numbers that were rounded still agree
+TOLERANCE = 0.01  # relative, so that rounded numbers still agree
 RATIOS = {"compression": ("dense_params", "params"), "mac_speedup": ("dense_macs", "macs")}
 
 
 def check_rows(trials: pd.DataFrame, path: Path, required: Sequence[str]) -> None:
-    """Raise InputError where a row says too little to be placed, stands twice, or contradicts itself."""
+    """Raise InputError if a row lacks a required cell, repeats a trial, or contradicts itself."""
     for column in required:
         rows = trials[trials["status"] == "done"] if column == "test_top1" else trials
         empty = rows.index[rows[column].isna()]
@@ -30,7 +30,7 @@ def check_rows(trials: pd.DataFrame, path: Path, required: Sequence[str]) -> Non
 
 
 def _check_ratios(trials: pd.DataFrame, path: Path) -> None:
-    """Raise InputError where a ratio is not that of the two numbers that it is made of."""
+    """Raise InputError if a ratio does not equal the ratio of its two columns."""
     for column, (dense, pruned) in RATIOS.items():
         if {column, dense, pruned} <= set(trials):
             expected = trials[dense] / trials[pruned].where(trials[pruned] > 0)
@@ -38,7 +38,7 @@ def _check_ratios(trials: pd.DataFrame, path: Path) -> None:
 
 
 def _check_sparsity(trials: pd.DataFrame, path: Path) -> None:
-    """Raise InputError where group_sparsity is not the share of groups that went."""
+    """Raise InputError if group_sparsity is not the share of removed groups."""
     if {"group_sparsity", "groups", "groups_kept"} <= set(trials):
         told = trials.dropna(subset=["groups", "groups_kept"])
         told = told.loc[told["groups"].map(sum) > 0]
@@ -49,7 +49,7 @@ def _check_sparsity(trials: pd.DataFrame, path: Path) -> None:
 
 
 def _compare(trials: pd.DataFrame, column: str, expected: pd.Series, formula: str, path: Path) -> None:
-    """Raise InputError at the first row whose column is far from what is expected; what is missing agrees."""
+    """Raise InputError at the first row whose column differs from the expected number; empty cells agree."""
     wrong = (trials[column] - expected).abs() > TOLERANCE * expected.abs().clip(lower=1)
     if wrong.any():
         row = trials.index[wrong][0]

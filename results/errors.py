@@ -23,14 +23,14 @@ class KlevelError(Exception):
 
 
 class InputError(KlevelError, ValueError):
-    """Wrong input of a user. The message says what is wrong, where, and what would be right.
+    """Wrong input of a user. The message names the fault, its place, and valid input.
 
-    It is a ValueError so that pydantic reports it as the error of a field.
+    Derived from ValueError so that pydantic reports it as the error of a field.
     """
 
 
 class Skip(KlevelError):
-    """A figure or table that does not apply to these results. The message says why."""
+    """A figure or table that does not apply to these results. The message is the reason."""
 
 
 class Untraceable(KlevelError, ValueError):
@@ -42,19 +42,19 @@ class TrialError(KlevelError):
 
 
 class Diverged(TrialError):
-    """The loss is not finite any more."""
+    """The loss or a weight is not finite."""
 
 
 class Mismatch(TrialError):
-    """The compact network does not compute what the masked one does."""
+    """The outputs of the compact and the masked network differ."""
 
 
 class OwnBudget(TrialError):
-    """A method works towards another number of groups than the trial is about."""
+    """A method replaced the budget of its trial."""
 
 
 class NotExported(KlevelError):
-    """An exported file could not be written, or does not compute what torch does."""
+    """An exported file could not be written, or its outputs differ from those of torch."""
 
 
 class WorkerDied(KlevelError):
@@ -62,7 +62,7 @@ class WorkerDied(KlevelError):
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """Return "did you mean X? known: ..." for a name that is not among the known ones."""
+    """Return "did you mean X? known: ..." for an unknown name."""
     names = sorted(known)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}? " if close else ""

@@ -1,4 +1,4 @@
-"""Whether exactly k groups are left: what the columns k_reached and groups_above say."""
+"""Whether exactly k groups are left: the columns k_reached and groups_above."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def reached(left: Sequence[int], target: Sequence[int], floors: Sequence[bool] | None = None) -> bool:
-    """Say whether exactly the target is left: family by family, or in total where the budget is the network's.
+    """Return whether exactly the target is left: in each family (scope layer), or in total (scope network).
 
-    left: non-zero groups of each family. target: k of each family, or one number for all. floors: whether a family must
-    keep a group, which the projection sees to; by default every one where the budget is the network's.
+    left: non-zero groups of each family. target: k of each family, or one number for the network. floors: for scope
+    network, whether each family must keep a group, as the projection ensures; by default every family must.
     """
     if len(target) == len(left):
         return bool(left) and list(left) == list(target)
@@ -18,7 +18,7 @@ def reached(left: Sequence[int], target: Sequence[int], floors: Sequence[bool] |
 
 
 def above(left: Sequence[int], target: Sequence[int]) -> int:
-    """Return how many groups are left above the target: of each family, or in total where the budget is so."""
+    """Return the number of groups above the target, summed over families (scope layer) or in total (scope network)."""
     if len(left) == len(target):
         return sum(max(0, n - k) for n, k in zip(left, target, strict=True))
     return max(0, sum(left) - sum(target))

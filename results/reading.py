@@ -1,7 +1,7 @@
-"""Reading the CSVs of results folders as validated frames.
+"""Read the CSVs of results folders as validated frames.
 
-Forgiving where it can be: columns that are not known are ignored, those of later versions may be missing, an empty cell
-is a missing value. What cannot be is an InputError that names file, row and column.
+Unknown columns are ignored, columns of later versions may be missing, and an empty cell is a missing value. Any other
+fault raises an InputError that names file, row and column.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from results.errors import InputError
 
 _TRIALS = ("protocol", "trial", "status", "method", "architecture", "dataset", "grouping", "keep", "seed", "test_top1")
 REQUIRED = {"trials": _TRIALS, "epochs": ("trial",), "latency": ("trial",)}
-# what was trained on beside one another, where a failed row of an old file does not say how many images it had
+# trials with equal values here share train_images; failed rows of old files lack that number
 ALIKE = ["suite", "architecture", "dataset"]
 
 
 def read(folder: Path, name: str = "trials") -> pd.DataFrame:
-    """Return trials, epochs or latency of a results folder; epochs and latency may be absent, and are empty then.
+    """Return trials, epochs or latency of a results folder. Absent epochs and latency give an empty frame.
 
-    Raises InputError where the folder or its trials.csv is not there, or a file cannot be used.
+    Raises InputError if the folder or its trials.csv does not exist, or a file is invalid.
     """
     path = folder / f"{name}.csv"
     if name != "trials":
@@ -46,15 +46,15 @@ def read(folder: Path, name: str = "trials") -> pd.DataFrame:
 
 
 def with_images(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials with train_images as the number of images, also where a recipe asks for all of them.
+    """Return the trials with train_images as the number of images, also if the recipe takes the whole training split.
 
-    A trial that failed before it had its data does not know the number; those beside it do. Otherwise it would be
-    another problem than theirs, and a method that fails would gain by leaving theirs.
+    A trial that failed before it loaded its data lacks the number, and takes it from the other trials of its suite or
+    dataset. Otherwise it would count as another problem, and a method that fails would gain by leaving a problem.
     """
     if "train_images" not in trials:
         return trials
     told = trials["train_images"]
-    full = told  # what all images of a training split are, where that is known
+    full = told  # size of a whole training split, if known
     if "images" in trials:
         limited = told.notna() & trials["images"].notna()
         told = told.fillna(trials["images"])
@@ -68,14 +68,14 @@ def with_images(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_csv(path: Path, model: type[Columns], required: Sequence[str], only: Iterable[str] = ()) -> pd.DataFrame:
-    """Read those columns of a model (or `only` these of them) that a CSV has; others are ignored. Raises InputError."""
+    """Read the columns of a model, or `only` some of them, that a CSV has; ignore others. Raises InputError."""
     raw = read_text(path, required)
     wanted = list(only) or names(model)
     return pd.DataFrame({name: parse(raw[name], model, str(path)) for name in wanted if name in raw})
 
 
 def read_text(path: Path, required: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV as text, whole rows only. Raises InputError where it cannot be read or lacks a column."""
+    """Read a CSV as text, whole rows only. Raises InputError if it cannot be read or lacks a column."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
@@ -92,7 +92,7 @@ def read_text(path: Path, required: Sequence[str]) -> pd.DataFrame:
         raise InputError(f"{path} lacks the column{'s'[: len(absent) > 1]} {', '.join(absent)}")
     header, *rows = widths
     for row, cells in enumerate(rows, start=1):
-        if cells < header:  # pandas takes what is missing to be empty
+        if cells < header:  # pandas fills missing cells
             raise InputError(
                 f"{path}, row {row}: {cells} cells, expected {header} as in the header; "
                 "the file was cut off: write it again"
@@ -101,9 +101,9 @@ def read_text(path: Path, required: Sequence[str]) -> pd.DataFrame:
 
 
 def parse(texts: pd.Series, model: type[Columns], where: str) -> pd.Series:
-    """Return a column of text as values of its kind: NaN or None where a cell is empty, mappings as JSON text.
+    """Return a column of text as values of its kind: NaN or None for an empty cell, mappings as JSON text.
 
-    Raises InputError, which names `where`, the row (1 is the first below the header) and what was expected.
+    Raises InputError, which names `where`, the row (1 is the first below the header) and the expected kind.
     """
     name = str(texts.name)
     what, read_cell = kind(model, name), reader(model, name).validate_python
@@ -124,9 +124,9 @@ def parse(texts: pd.Series, model: type[Columns], where: str) -> pd.Series:
 
 
 def concatenated(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all parts, with the columns of any, in the order of the first that has them.
+    """Return the rows of all parts, with every column of any part, in order of first appearance.
 
-    What a part has no column for is missing as an empty cell is: None among words, NaN among numbers.
+    A column that a part lacks has empty cells there: None in columns of text, NaN in columns of numbers.
     """
     filled = [part for part in parts if len(part)]
     if not filled:
