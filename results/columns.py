@@ -101,7 +101,7 @@ class Identity(Columns):
     suite: Text | None = column("Name of the suite that ran it.")
     trial: Text = needed("Hash of the spec of the trial: its name everywhere.")
     method: Text = needed("Name of the method.")
-    hyperparameters: Mapping | None = column("Configuration of the method, with the training settings that it overrides.")
+    hyperparameters: Mapping | None = column("Configuration of the method, its own training settings included.")
     architecture: Text = needed("Name of the architecture.")
     dataset: Text = needed("Name of the dataset.")
     grouping: Text = needed("Name of the grouping, see docs/groupings.md.")
@@ -130,7 +130,7 @@ class Identity(Columns):
     dense_weights: Text | None = column("Name of the file that the dense network came from; empty: trained here.")
     round_to: Whole | None = column("Kept channels of a layer are a multiple of this.")
     precision: Text | None = column("Number format of training.")
-    measure: Text | None = column("Norm that a group is measured by: `raw`, `gamma` or `folded`, see docs/groupings.md.")
+    measure: Text | None = column("Norm of a group: `raw`, `gamma` or `folded`, see docs/groupings.md.")
     equal: Text | None = column("Training cost in which a start from scratch equals the others: `epochs` or `macs`.")
 
 
@@ -168,7 +168,7 @@ class Outcome(Columns):
     threads: Whole | None = column("CPU threads of the trial.")
     torch: Text | None = column("Version of torch.")
     commit: Text | None = column("Commit of klevel.")
-    realisation: Text | None = column("Use of the zeros in the measured network: `compact`, `masked`, or a sparse format.")
+    realisation: Text | None = column("How zeros were used: `compact`, `masked`, or a sparse format.")
     classes: Whole | None = column("Classes of the dataset.")
     k_reached: Flag | None = column("1 where training alone left exactly k groups; empty where nothing trains.")
     groups_above: Whole | None = column("Groups that training left above k, in all families.")
