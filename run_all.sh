@@ -15,7 +15,7 @@ Rows that are there stay, whatever part of the suite a call runs. The evidence t
 results/reference/SUITE, and no run writes there.
 
 SUITE is a name from runners/suites or the path of a YAML file; it comes first. Without it: quick.
-The options are those of `.venv/bin/python -m runners run`, for example
+The options are those of `.venv/bin/klevel run`, for example
   --jobs N            trials at the same time         --device D     cpu, cuda, ...
   --set key=value     override a key of the suite     --limit N      only the first N trials
   --results DIR       results go to DIR/SUITE         --dry-run      say what would run, run and draw nothing
@@ -70,7 +70,7 @@ if [ -n "$reference" ]; then
 else
     set -- "$folder"
 fi
-"$PY" -m analysis "$@"
+"$PY" -m runners draw "$@"
 drawn=$?
 [ "$code" -ne 0 ] || code=$drawn
 exit "$code"

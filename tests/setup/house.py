@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ["run_all.sh", "run_tests.sh", "setup_env.sh", "pyproject.toml", "constraints.txt", ".ci/run"]
+SCRIPTS = ["run_all.sh", "run_tests.sh", "setup_env.sh", "setup_env.py", "pyproject.toml", "constraints.txt", ".ci/run"]
 
 # Stands for every Python here. It is 3.12, or what NAME.version beside it says; that may be "broken" (does not run) or
 # "3.12 bare" (has no venv module). `python -m venv` copies it into the new .venv. What is asked of the python there is
@@ -30,7 +30,7 @@ answer() {
     exit 0
 }
 case "$*" in
-    *fcntl*) exec "$REAL_PYTHON" "$@" ;;
+    "-I "*/setup_env.py*) shift; exec "$REAL_PYTHON" "$FAKE/with_disk.py" "$@" ;;
     *version_info*) echo "${version% bare}"; exit ;;
     *"import venv"*) case "$version" in *bare) exit 1 ;; *) exit ;; esac ;;
     "-I -m venv "*)
@@ -39,12 +39,16 @@ case "$*" in
     "-I -m pip "*) shift 3; answer pip "$@" ;;
     "-m runners path "*) shift 3; echo "results of $*"; answer path "$@" ;;
     "-m runners run "*) shift 3; echo "$KLEVEL_PARENT_PID" >"$FAKE/parent"; answer run "$@" ;;
+    "-m runners "*) shift 2; answer "$@" ;;
     "-m "*) shift; answer "$@" ;;
 esac
 """
-FAKE_DF = """#!/bin/sh
-echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'
-echo "/dev/my disk 99999999 1 $(cat "$FAKE/free_kb") 99% /my disk 7"
+# Runs a script on a disk with as much room as $FAKE/free_mb says.
+WITH_DISK = """import collections, os, pathlib, runpy, shutil, sys
+free = int((pathlib.Path(os.environ["FAKE"]) / "free_mb").read_text()) * 2**20
+shutil.disk_usage = lambda path: collections.namedtuple("usage", "free")(free)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
@@ -62,8 +66,8 @@ class House:
         (self.fake / "tmp").mkdir()
         for name in ["python3.12", "python3.11", "python3"]:
             self.program(name, FAKE_PYTHON)
-        self.program("df", FAKE_DF)
-        self.tell(free_kb=9_000_000)
+        (self.fake / "with_disk.py").write_text(WITH_DISK)
+        self.tell(free_mb=9_000)
         self.environment = {
             "PATH": f"{self.fake / 'bin'}:{os.environ['PATH']}",
             "FAKE": str(self.fake),
@@ -81,7 +85,7 @@ class House:
     def tell(self, **answers: object) -> None:
         """tell(pip_code=1) writes the file pip.code for the fake; None removes it."""
         for name, value in answers.items():
-            path = self.fake / (name if name == "free_kb" else name.replace("_", ".", 1))
+            path = self.fake / (name if name == "free_mb" else name.replace("_", ".", 1))
             path.unlink(missing_ok=True)
             if value is not None:
                 path.write_text(str(value))

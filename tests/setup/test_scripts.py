@@ -13,7 +13,7 @@ def test_a_first_call_installs_runs_and_draws_and_a_second_does_not_install(hous
     assert (code, err) == (0, "")
     assert "once" in out
     pip = "pip install --no-input --disable-pip-version-check --progress-bar off -c constraints.txt"
-    run = ["run quick", "path quick", "analysis results of quick"]
+    run = ["run quick", "path quick", "draw results of quick"]
     assert house.calls() == ["venv", f"{pip} setuptools", f"{pip} --no-build-isolation -e .", *run]
     assert not list((house.fake / "tmp").iterdir()), "the log of a good set-up is removed"
 
@@ -34,20 +34,20 @@ def test_a_first_call_installs_runs_and_draws_and_a_second_does_not_install(hous
 )
 def test_arguments_are_passed_through(ready: House, given: list[str], passed: str) -> None:
     assert ready.run("run_all.sh", *given)[0] == 0
-    assert ready.calls() == [f"run {passed}", f"path {passed}", f"analysis results of {passed}"]
+    assert ready.calls() == [f"run {passed}", f"path {passed}", f"draw results of {passed}"]
 
 
 @pytest.mark.parametrize(
     ("answers", "args", "code", "last"),
     [
-        ({"run_code": 0}, [], 0, "analysis"),
-        ({"run_code": 1}, [], 1, "analysis"),
+        ({"run_code": 0}, [], 0, "draw"),
+        ({"run_code": 1}, [], 1, "draw"),
         ({"run_code": 2}, [], 2, "run"),
         ({"run_code": 130}, [], 130, "run"),
         ({"run_code": 0}, ["--dry-run"], 0, "run"),
         ({"path_code": 2}, [], 2, "path"),
-        ({"analysis_code": 3}, [], 3, "analysis"),
-        ({"run_code": 1, "analysis_code": 3}, [], 1, "analysis"),
+        ({"draw_code": 3}, [], 3, "draw"),
+        ({"run_code": 1, "draw_code": 3}, [], 1, "draw"),
     ],
 )
 def test_exit_codes_and_whether_it_draws(
@@ -56,6 +56,14 @@ def test_exit_codes_and_whether_it_draws(
     ready.tell(**answers)
     assert ready.run("run_all.sh", *args)[0] == code
     assert ready.calls()[-1].split()[0] == last
+
+
+def test_a_run_can_be_drawn_together_with_what_is_published(ready: House) -> None:
+    assert ready.run("run_all.sh", "fashion", "--only", "mine", "--with-reference")[0] == 0
+    folder = "results of fashion --only mine"
+    reference = f"{ready.root}/results/reference/{folder}"
+    calls = ready.calls()
+    assert (calls[0], calls[-1]) == ("run fashion --only mine", f"draw {folder} {reference} --output {folder}")
 
 
 def test_the_run_is_told_the_process_of_the_script(ready: House) -> None:
