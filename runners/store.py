@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -65,7 +67,7 @@ class Store:
     def row(self, spec: TrialSpec) -> Trial | None:
         """Return the row of a trial if it has finished, whether done, failed or skipped; None otherwise.
 
-        Raises InputError where the row was written by another version of klevel.
+        Raises InputError if the row was written by another version of klevel.
         """
         path = self.trial(spec) / "row.json"
         content = read_json(path)
@@ -83,7 +85,7 @@ class Store:
         write_json(folder / "record.json", {"spec": spec.model_dump(mode="json"), **record})
 
     def dense_record(self, spec: DenseSpec) -> dict[str, Any] | None:
-        """Return what was saved with a dense network, or None where there is none."""
+        """Return what was saved with a dense network, or None if there is none."""
         content = read_json(self.dense(spec) / "record.json")
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
@@ -145,10 +147,16 @@ class Store:
         return rows
 
     def _in_csv(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
-        """Return the rows of a CSV of this folder by trial; none where it cannot be read: it is written again."""
+        """Return the rows of a CSV of this folder by trial; none if it cannot be read: then it is set aside.
+
+        Rows that stand in it alone are not lost: the file stays, under another name.
+        """
+        path = self.root / f"{name}.csv"
         try:
-            return rows_by_trial(self.root / f"{name}.csv", name, model)
-        except InputError:
+            return rows_by_trial(path, name, model)
+        except InputError as error:
+            kept = f"kept as {set_aside(path).name}, and written again from the folders of its trials"
+            print(f"klevel: {error}; {kept}", file=sys.stderr)
             return {}
 
     def _found(self, trial: str, name: str, model: type[Row]) -> list[Row]:
@@ -174,7 +182,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other runs out of this folder. Raises InputError where one is in it; the lock dies with its process."""
+        """Keep other runs out of this folder. Raises InputError if one is in it; the lock dies with its process."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as file:
             try:
@@ -184,10 +192,17 @@ class Store:
             yield
 
 
-def rows_by_trial(path: Path, name: str, model: type[Row]) -> dict[str, list[Row]]:
-    """Return the rows of trials, epochs or latency (`name`) by trial; none where there is no such file.
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used to NAME.broken, or NAME.broken2 and so on; return the new path."""
+    names = (path.with_name(f"{path.name}.broken{i if i > 1 else ''}") for i in itertools.count(1))
+    new = next(name for name in names if not name.exists())
+    return path.rename(new)
 
-    Raises InputError where it cannot be read, or a cell is not what its column holds.
+
+def rows_by_trial(path: Path, name: str, model: type[Row]) -> dict[str, list[Row]]:
+    """Return the rows of trials, epochs or latency (`name`) by trial; none if there is no such file.
+
+    Raises InputError if it cannot be read, or a cell is not what its column holds.
     """
     found = defaultdict[str, list[Row]](list)
     if path.is_file():
@@ -220,7 +235,7 @@ def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, None where there is none. Raises InputError where it is not JSON."""
+    """Return the content of a JSON file, None if there is none. Raises InputError if it is not JSON."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:

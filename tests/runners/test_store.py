@@ -210,6 +210,17 @@ def test_only_these_leaves_no_others(store, put, make_spec):
         assert set(cells_of(store, name).index) == {specs[0].id}
 
 
+def test_a_csv_that_cannot_be_read_is_set_aside(store, put, make_spec, capsys):
+    put(make_spec())
+    for content in ("cut off", "cut off again"):
+        (store.root / "trials.csv").write_text(content)
+        assert len(store.collect([make_spec()])) == 1
+        assert "kept as trials.csv.broken" in capsys.readouterr().err
+    kept = sorted(path.name for path in store.root.glob("*.broken*"))
+    assert kept == ["trials.csv.broken", "trials.csv.broken2"]
+    assert (store.root / "trials.csv.broken").read_text() == "cut off"
+
+
 def test_a_trial_that_runs_again_replaces_its_row(store, put, make_spec):
     put(make_spec(), status="failed")
     store.collect([make_spec()])
