@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.__main__ import main as analyse
 from analysis.load import load
 from methods import METHODS, Method
 from runners import suite, trial
@@ -93,7 +92,10 @@ def test_the_suite_loads(tmp_path):
     assert len(loaded.trials) == 3 + 2 * 3 * (1 + 2 + 2)  # dense once a seed; the others per keep
 
 
-@pytest.mark.parametrize("command", commands(".venv/bin/klevel"), ids=" ".join)
+OF_ANALYSIS = ("draw", "compare", "import")
+
+
+@pytest.mark.parametrize("command", [c for c in commands(".venv/bin/klevel") if c[1] not in OF_ANALYSIS], ids=" ".join)
 def test_the_commands_of_klevel_are_understood(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     expected = 2 if command[1] in ("measure", "export") else 0  # there is nothing of that in an empty folder
@@ -102,20 +104,19 @@ def test_the_commands_of_klevel_are_understood(command, tmp_path, monkeypatch, c
     assert output.err.count("\n") == 1 if expected else output.out
 
 
-@pytest.mark.parametrize("command", commands(".venv/bin/python -m analysis"), ids=" ".join)
-def test_the_commands_of_analysis_are_understood(command, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("command", [c for c in commands(".venv/bin/klevel") if c[1] in OF_ANALYSIS], ids=" ".join)
+def test_the_commands_that_read_results_are_understood(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    arguments = command[3:]
+    arguments = ["results/reference/quick" if a == "results/quick" else a for a in command[1:]]  # without a run before
     if arguments[0] == "import":
-        assert analyse(arguments) == 2, "there are no such logs here"
-        assert capsys.readouterr().err.startswith("error: run/cifar10/prune")
+        assert main(arguments) == 2, "there are no such logs here"
+        assert capsys.readouterr().err.startswith("klevel: run/cifar10/prune")
         return
-    arguments = ["results/reference/quick" if a == "results/quick" else a for a in arguments]  # without a run before
-    if arguments[0] != "compare":
-        arguments = [a if a != "/tmp/both" else str(tmp_path) for a in arguments]
+    if arguments[0] == "draw":
+        arguments = [a if not a.startswith("/tmp/") else str(tmp_path) for a in arguments]
         arguments += [] if "--only" in arguments else ["--only", "k_level"]
         arguments += [] if "--output" in arguments else ["--output", str(tmp_path)]
-    assert analyse(arguments) == 0
+    assert main(arguments) == 0
     assert capsys.readouterr().out
 
 
