@@ -28,7 +28,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(**PLAIN)
+app = typer.Typer(add_completion=True, **PLAIN)
 SuiteName = Annotated[
     str,
     typer.Argument(
