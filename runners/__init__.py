@@ -1,1 +1,1 @@
-"""How an experiment is run, the same for every method: suite -> trial -> row."""
+"""The runner of experiments, the same for every method: suite -> trial -> row."""

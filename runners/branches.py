@@ -1,4 +1,4 @@
-"""Residual branches: which they are, and a network without some of them, by torch.fx."""
+"""Find the residual branches of a network, and remove some of them, by torch.fx."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ SUMS = (operator.add, operator.iadd, torch.add)
 
 @dataclass(frozen=True)
 class Branch:
-    """What is added to a shortcut. name: of its last layer. modules: the names of all its modules with parameters."""
+    """A residual branch, which is added to a shortcut.
+
+    name: of its last layer. modules: names of all its modules with parameters. sum: the addition. end: output of the
+    branch. shortcut: output of the shortcut.
+    """
 
     name: str
     modules: tuple[str, ...]
@@ -29,7 +33,7 @@ class Branch:
     shortcut: fx.Node
 
     def parameters(self, network: nn.Module) -> list[nn.Parameter]:
-        """All parameters of the branch, weights of convolutions and linear layers first."""
+        """Return all parameters of the branch, weights of convolutions and linear layers first."""
         owned = [p for name in self.modules for p in network.get_submodule(name).parameters()]
         return sorted(owned, key=lambda p: p.dim() < 2)
 
@@ -40,21 +44,21 @@ class _Tracer(fx.Tracer):
 
 
 def branches(network: nn.Module) -> list[Branch]:
-    """Return the residual branches in the order of the network. Raises Untraceable where it cannot be traced."""
+    """Return the residual branches in the order of the network. Raises Untraceable if torch.fx cannot trace it."""
     return list(_branches(_trace(network)[1], network))
 
 
 def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
-    """Return a copy of a network without these branches: of each sum, its shortcut is left.
+    """Return a copy of a network without these branches: each of their sums becomes its shortcut.
 
-    The copy is made of the same modules with the same names. Raises ValueError naming a branch that there is not.
+    Modules keep their names. Raises ValueError, which names the branch, for an unknown branch.
     """
     whole = copy.deepcopy(network)
     root, graph = _trace(whole)
     found = {branch.name: branch for branch in _branches(graph, whole)}
     if unknown := set(names) - set(found):
         raise ValueError(f"no such branch: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
-    # from the last one on: the shortcut of a sum may be a sum that goes as well
+    # from last to first: the shortcut of a sum may be a sum that is removed too
     for branch in reversed([b for b in found.values() if b.name in names]):
         branch.sum.replace_all_uses_with(branch.shortcut)
     for node in graph.nodes:
@@ -73,7 +77,7 @@ def _trace(network: nn.Module) -> tuple[nn.Module, fx.Graph]:
     try:
         tracer = _Tracer()
         graph = tracer.trace(network.eval())
-    except Exception as error:  # whatever the forward pass does with a placeholder
+    except Exception as error:  # a forward pass may raise anything on a placeholder
         reason = " ".join(str(error).split())[:120]
         raise Untraceable(f"torch.fx cannot trace this network: {reason}") from error
     finally:
@@ -94,10 +98,10 @@ def _branches(graph: fx.Graph, network: nn.Module) -> Iterator[Branch]:
 def _branch(
     node: fx.Node, ends: list[fx.Node], ancestors: dict[fx.Node, set[fx.Node]], network: nn.Module
 ) -> Branch | None:
-    """The operand of a sum with more layers of its own, if both come from one place inside the network."""
+    """Return the branch of a sum: the operand with more layers, if both operands start at one module; else None."""
     before, after = ends
     if not any(n.op == "call_module" for n in ancestors[before] & ancestors[after]):
-        return None  # both begin at the input: nothing to pass on
+        return None  # both start at the input of the network
     own = [ancestors[a] - ancestors[b] for a, b in ((before, after), (after, before))]
     layers = [_layers(nodes, network) for nodes in own]
     if len(layers[0]) == len(layers[1]):
@@ -109,7 +113,7 @@ def _branch(
 
 
 def _layers(nodes: set[fx.Node], network: nn.Module) -> list[str]:
-    """Names of the layers that are called in these nodes, in the order of the graph."""
+    """Return the names of the layers called in these nodes, in the order of the graph."""
     if not nodes:
         return []
     ordered = [n for n in next(iter(nodes)).graph.nodes if n in nodes and n.op == "call_module"]

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, bytes, seconds."""
+"""The costs of a network: parameters, multiply-adds, bytes, seconds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def count_parameters(network: nn.Module) -> int:
 
 @torch.no_grad()
 def count_macs(network: nn.Module, example: Tensor) -> int:
-    """Return multiply-adds of one forward pass for one image: torch's flop counter, halved."""
+    """Return the multiply-adds of a forward pass for one image: half the count of torch's flop counter."""
     counter = FlopCounterMode(display=False)
     with counter:
         network.eval()(example[:1])
@@ -56,10 +56,10 @@ def file_megabytes(network: nn.Module) -> float:
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Adds up the storage of tensors made inside it while they live, and keeps the peak."""
+    """Tracks the live bytes of tensor storage allocated inside this mode, and their peak."""
 
     def __init__(self, existing: list[Tensor]) -> None:
-        """existing: tensors that were there before, so that a view of one is nothing new."""
+        """existing: earlier tensors, so that a view of one is not counted."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
         self._known = {t.untyped_storage().data_ptr() for t in existing}
@@ -72,7 +72,7 @@ class _LiveBytes(TorchDispatchMode):
         return result
 
     def _add(self, storage: torch.UntypedStorage) -> None:
-        # the Python object of a storage is a handle that comes and goes; its address tells which one it is
+        # identified by address: torch creates a new Python object for the same storage
         address, size = storage.data_ptr(), storage.nbytes()
         if address in self._known:
             return
@@ -90,8 +90,8 @@ class _LiveBytes(TorchDispatchMode):
 def peak_megabytes(network: nn.Module, images: Tensor) -> float:
     """Return the peak memory of one forward pass in MB (1e6 bytes): parameters, buffers, input, live activations.
 
-    On CUDA it is what the allocator saw; on the CPU the storage of the tensors that the pass makes, counted while
-    they live, without what a kernel uses inside itself.
+    On CUDA it is measured by the allocator. On the CPU it is the storage of live tensors, without the workspace of
+    kernels.
     """
     tensors = [*network.parameters(), *network.buffers(), images]
     allocated = sum(t.numel() * t.element_size() for t in tensors)
@@ -107,10 +107,10 @@ def peak_megabytes(network: nn.Module, images: Tensor) -> float:
 
 
 def compare_latency(dense: nn.Module, compact: nn.Module, example: Tensor) -> list[LatencyRecord]:
-    """Time a forward pass of both networks at batches of 1 and 64, block by block in turn.
+    """Time a forward pass of both networks at batch sizes 1 and 64, in alternating blocks.
 
-    Interleaving lets a slow spell of the machine hit both, so that their ratio is steady. Blocks are repeated until
-    the interquartile range of both is within 5 % of the median, 15 to 45 times.
+    Alternation exposes both networks to the same slow periods of the machine, so that the speedup is stable. Blocks are
+    repeated until the interquartile range of both is within 5 % of the median, 15 to 45 times.
     """
     return [row for batch in BATCHES for row in _compare(dense, compact, _batch(example, batch))]
 
@@ -122,7 +122,7 @@ def speedup(rows: list[LatencyRecord], batch: int) -> float:
 
 
 def _batch(example: Tensor, n: int) -> Tensor:
-    """n images: those of the example, over again where they do not suffice."""
+    """Return n images: those of the example, repeated if there are too few."""
     return example.repeat(-(-n // len(example)), 1, 1, 1)[:n].contiguous()
 
 

@@ -1,4 +1,4 @@
-"""What a network's layers are and what stands behind them, read off one forward pass."""
+"""The layers of a network and their batch norms, found by one forward pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-ConvOrLinear = nn.Conv2d | nn.Linear  # each output is a sum over all inputs, but for depthwise convolutions
+ConvOrLinear = nn.Conv2d | nn.Linear
 
 
 @dataclass
@@ -21,24 +21,23 @@ class TracedLayer:
 
 
 def is_depthwise(layer: object) -> bool:
-    """Say whether each output of a layer is made of one input alone."""
+    """Return whether a layer is a depthwise convolution: one input channel and one output channel per group."""
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels > 1
 
 
 def is_grouped(layer: object) -> bool:
-    """Say whether a layer is made of several convolutions side by side, each with more than one input or output."""
+    """Return whether a layer is a grouped convolution that is not depthwise."""
     return isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
 
 
 def trace_layers(network: nn.Module, example: Tensor) -> list[TracedLayer]:
-    """Return the convolutions and linear layers in the order in which they run; the last one is the output layer.
+    """Return the convolutions and linear layers in execution order; the last one is the output layer.
 
-    A batch norm belongs to the layer whose very output it is called on, however the network writes that down.
-    A layer that runs twice is listed once.
+    A batch norm belongs to the layer whose output tensor it reads directly. A layer that runs twice is listed once.
     """
     found: dict[int, TracedLayer] = {}
     makers: dict[int, TracedLayer] = {}
-    kept_alive: list[Tensor] = []  # so that no tensor's id is used again during the pass
+    kept_alive: list[Tensor] = []  # so that no id is reused during the pass
     names = {id(m): n for n, m in network.named_modules()}
 
     def after_layer(module: nn.Module, _: object, output: Tensor) -> None:

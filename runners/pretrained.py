@@ -1,4 +1,4 @@
-"""Weights of a network that was trained elsewhere, from a file."""
+"""Load pretrained weights from a file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from results.errors import InputError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")  # of torch.compile around DataParallel, and of torch.compile in it
-COUNTER = "num_batches_tracked"  # of a batch norm: no file of before 2018 has it, and nothing here reads it
+PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")  # of torch.compile around DataParallel, and inside it
+COUNTER = "num_batches_tracked"  # of a batch norm: optional, since files before 2018 lack it and klevel ignores it
 
 
 def locate_weights(name: str) -> Path:
-    """Return the file: as given, or in $KLEVEL_WEIGHTS. Raises InputError where there is none."""
+    """Return the path of a file of weights: as given, or in $KLEVEL_WEIGHTS. Raises InputError if there is none."""
     folder = os.environ.get("KLEVEL_WEIGHTS")
     places = [Path(name), *([Path(folder) / name] if folder else [])]
     for place in places:
@@ -29,11 +29,11 @@ def locate_weights(name: str) -> Path:
 
 
 def load_weights(network: nn.Module, name: str, architecture: str) -> None:
-    """Put the weights of a file into a network, all of them.
+    """Load all weights of a network from a file.
 
-    name: a file that torch.save wrote: a state dict, or a mapping that holds one as `state_dict`, `model_state_dict`,
-    `model` or `net`; the names may begin with `module.` or `_orig_mod.`. architecture: the name of the network, for
-    the message. Raises InputError where the file is not there, is not readable or does not fit.
+    name: a file of torch.save: a state dict, or a mapping that holds one as `state_dict`, `model_state_dict`, `model`
+    or `net`; its keys may begin with `module.` or `_orig_mod.`. architecture: name of the network, for messages.
+    Raises InputError if the file does not exist, is not readable or does not fit.
     """
     path = locate_weights(name)
     state = _unwrapped(_read(path))
@@ -53,7 +53,7 @@ def _read(path: Path) -> Any:
 
 
 def _unwrapped(content: Any) -> dict[str, Any]:
-    """Return the state dict in what a file holds, without wrappers and prefixes; empty where there is none."""
+    """Return the state dict in the content of a file, without wrappers and prefixes; empty if there is none."""
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -67,7 +67,7 @@ def _unwrapped(content: Any) -> dict[str, Any]:
 
 
 def _faults(state: Mapping[str, Any], needed: Mapping[str, Tensor]) -> list[str]:
-    """Return what keeps a state dict from fitting, in words."""
+    """Return the reasons why a state dict does not fit."""
     missing = [n for n in needed if n not in state and not n.endswith(COUNTER)]
     unknown = [n for n in state if n not in needed]
     shapes = {n: tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for n, v in state.items()}

@@ -1,4 +1,4 @@
-"""The shortcut without parameters of He et al. 2016 (option A), and how its channels are removed."""
+"""The zero-padding shortcut of He et al. 2016 (option A), with removal of channels."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 
 class ZeroPaddingShortcut(nn.Module):
-    """Every `stride`-th pixel of the input; an output channel is a channel of the input, or zero.
+    """A shortcut without parameters: subsample the input by `stride`, and pad its channels with zeros.
 
-    source: int64 (outputs,), the input channel that each output channel is, or `inputs` where it is zero. No part of
-    the state dict: it follows from what was removed.
+    source: int64 (outputs,), the input channel that each output channel copies, or `inputs` for a zero channel. Not in
+    the state dict.
     """
 
-    source: Tensor  # TorchScript needs the type itself, so no annotations are postponed in this file
+    source: Tensor  # TorchScript needs the type itself, so this file does not postpone annotations
 
     def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
-        """inputs, outputs: numbers of channels; as many zero channels go before the input's as behind them."""
+        """inputs, outputs: numbers of channels; half of the zero channels come before the input channels."""
         super().__init__()
         self.stride, self.inputs = stride, inputs
         before = (outputs - inputs) // 2
@@ -27,7 +27,7 @@ class ZeroPaddingShortcut(nn.Module):
         self._update_padding()
 
     def _update_padding(self) -> None:
-        """See whether the input's channels still stand side by side: padding is faster than picking channels."""
+        """Set the padding if the input channels are contiguous in the output: it is faster than index_select."""
         places = (self.source < self.inputs).nonzero().flatten().tolist()
         before = places[0] if places else 0
         together = places == list(range(before, before + self.inputs))
@@ -42,16 +42,16 @@ class ZeroPaddingShortcut(nn.Module):
         return F.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, self.source)
 
     def zero_outputs(self) -> Tensor:
-        """Mask (bool, (outputs,)) of the output channels that are always zero."""
+        """Return the mask (bool, (outputs,)) of the output channels that are always zero."""
         return self.source == self.inputs
 
     def remove_outputs(self, channels: Sequence[int]) -> None:
-        """Put these output channels out no more."""
+        """Drop these output channels."""
         self.source = _without(self.source, channels)
         self._update_padding()
 
     def remove_inputs(self, channels: Sequence[int]) -> None:
-        """Expect an input without these channels, which were always zero: what they were put out as stays zero."""
+        """Expect an input without these channels, which were always zero; outputs that copied them become zero."""
         left = _without(torch.arange(self.inputs + 1, device=self.source.device), channels)
         place = self.source.new_full((self.inputs + 1,), len(left) - 1)
         place[left] = torch.arange(len(left), device=left.device)

@@ -1,7 +1,7 @@
 """Networks by name. An entry takes (channels, size, classes) of the data and returns an untrained network.
 
-An entry that only works on images of a size of its own has that size as its attribute `resolution`; what prepares
-the data resizes them to it. An entry that cannot work with a shape raises InputError.
+An entry with an attribute `resolution` needs images of that size; `runners.data` resizes images to it. An entry raises
+InputError for a shape that it does not support.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ ARCHITECTURES.discover(__name__, list(__path__))
 
 
 def resolution(name: str) -> int | None:
-    """Return the height and width in pixels that an architecture's images must have; None where the data decides.
+    """Return the height and width in pixels that an architecture needs; None if it accepts the size of the data.
 
-    Raises InputError where there is no such architecture.
+    Raises InputError if there is no such architecture.
     """
     size: int | None = getattr(ARCHITECTURES[name], "resolution", None)
     return size

@@ -14,10 +14,10 @@ DENSE_BLOCKS = 3
 
 
 class DenseLayer(nn.Module):
-    """Batch norm, ReLU and a 3x3 convolution, whose outputs go behind the channels of the input."""
+    """Batch norm, ReLU and a 3x3 convolution; its outputs are concatenated to the input channels."""
 
     def __init__(self, inputs: int, growth: int) -> None:
-        """inputs: number of channels. growth: number of channels that come on top."""
+        """inputs: number of channels. growth: number of added channels."""
         super().__init__()
         self.bn = nn.BatchNorm2d(inputs)
         self.conv = nn.Conv2d(inputs, growth, 3, padding=1, bias=False)
@@ -45,7 +45,7 @@ class DenseNet(nn.Module):
     """A convolution, three dense blocks with transitions between them, batch norm, the mean, and a linear layer."""
 
     def __init__(self, depth: int, growth: int, channels: int, classes: int) -> None:
-        """depth: number of layers, 3 n + 4. growth: channels that a layer adds, k in the paper."""
+        """depth: number of layers, 3 n + 4. growth: channels added by a layer, k in the paper."""
         super().__init__()
         self.conv = nn.Conv2d(channels, STEM, 3, padding=1, bias=False)
         width = STEM

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def he_normal(network: nn.Module) -> None:
-    """Draw the weights of convolutions and linear layers as He et al. 2015 do: normal, of variance 2 / inputs."""
+    """Initialise convolutions and linear layers as in He et al. 2015: normal weights of variance 2 / inputs."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight)

@@ -14,7 +14,7 @@ V1 = (  # outputs and stride of each block
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
     *((512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)),
 )
-V2 = (  # expansion, outputs, number of blocks, and stride of the first of them
+V2 = (  # expansion, outputs, number of blocks, and stride of the first block
     *((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2)),
     *((6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)),
 )
@@ -22,7 +22,7 @@ V2_FEATURES = 1280
 
 
 class Separable(nn.Module):
-    """A 3x3 convolution of each channel by itself and a 1x1 convolution, both with batch norm and ReLU."""
+    """A depthwise 3x3 convolution and a pointwise 1x1 convolution, both with batch norm and ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         """inputs, outputs: numbers of channels. stride: of the 3x3 convolution."""
@@ -38,10 +38,10 @@ class Separable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """A 1x1 convolution to more channels, a 3x3 one of each by itself, and a 1x1 one to few channels, without ReLU."""
+    """A 1x1 convolution that expands the channels, a depthwise 3x3 one, and a 1x1 one to few channels, without ReLU."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
-        """inputs, outputs: numbers of channels, `expansion` times the inputs in between."""
+        """inputs, outputs: numbers of channels. expansion: hidden channels / inputs. stride: of the 3x3 convolution."""
         super().__init__()
         width = expansion * inputs
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)

@@ -1,7 +1,7 @@
 """The residual networks for 32x32 images of He et al. 2016, section 4.2.
 
-Their shortcuts have no parameters (option A), or are 1x1 convolutions where the shape changes (option B, `_b`). The
-names in the state dict are those of https://github.com/akamaster/pytorch_resnet_cifar10, so its weights fit.
+If a shortcut changes the shape, it pads with zeros (option A) or is a 1x1 convolution (option B, `_b`). The names in
+the state dict are those of https://github.com/akamaster/pytorch_resnet_cifar10, so its weights fit.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ MakeShortcut = Callable[[int, int, int], nn.Module]  # of inputs, outputs, strid
 
 
 def projection_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """Return the shortcut of option B, a 1x1 convolution with batch norm."""
+    """Return the projection shortcut of option B: a 1x1 convolution with batch norm."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions with batch norm, and the input added to what comes out."""
+    """Two convolutions with batch norm, and a shortcut added to their output."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, shortcut: MakeShortcut = ZeroPaddingShortcut) -> None:
-        """inputs, outputs: numbers of channels. stride: of the first convolution. shortcut: where the shape changes."""
+        """inputs, outputs: channels. stride: of the first convolution. shortcut: makes one that changes the shape."""
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)

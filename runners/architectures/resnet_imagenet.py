@@ -22,10 +22,10 @@ MakeBlock = Callable[[int, int, int], nn.Module]  # of inputs, outputs, stride
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions with batch norm, 1x1, 3x3 and 1x1, and the input added to what comes out."""
+    """Three convolutions with batch norm, 1x1, 3x3 and 1x1, and a shortcut added to their output."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        """inputs, outputs: numbers of channels, a quarter of the outputs in between. stride: of the 3x3 convolution."""
+        """inputs, outputs: numbers of channels; hidden: outputs / 4. stride: of the 3x3 convolution."""
         super().__init__()
         width = outputs // EXPANSION
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)

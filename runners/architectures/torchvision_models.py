@@ -13,22 +13,22 @@ from runners.vision import torchvision
 PREFIX = "torchvision/"
 CHANNELS = 3
 
-# outputs in the middle of the network help only to train it, and are a second thing to prune
+# auxiliary outputs serve training alone, and would be a second output layer to prune
 WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": True}
 ARGUMENTS: dict[str, dict[str, Any]] = {"googlenet": WITHOUT_AUXILIARY, "inception_v3": WITHOUT_AUXILIARY}
 
 
 class TorchvisionModel:
-    """Builds a network of torchvision at the resolution that its published weights are evaluated at."""
+    """Builds a network of torchvision at the evaluation resolution of its published weights."""
 
     def __init__(self, name: str) -> None:
-        """name: as torchvision.models.list_models spells it."""
+        """name: one of torchvision.models.list_models."""
         self.name = name
         self.resolution: int = torchvision.models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
         self.__doc__ = f"{name} of torchvision, at {self.resolution}x{self.resolution}."
 
     def __call__(self, channels: int, size: int, classes: int) -> nn.Module:
-        """Return the untrained network. Raises InputError for images of another shape than its own."""
+        """Return the untrained network. Raises InputError if images are not 3 channels at its resolution."""
         own = (CHANNELS, self.resolution, self.resolution)
         if (channels, size, size) != own:
             raise InputError(f"{PREFIX}{self.name} takes images of {_text(own)}, not {_text((channels, size, size))}")

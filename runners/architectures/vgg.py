@@ -14,7 +14,7 @@ from runners.architectures import ARCHITECTURES
 from runners.architectures.initialisation import he_normal
 
 WIDTHS = (64, 128, 256, 512, 512)
-LEAST = 2 ** (len(WIDTHS) - 1)  # pixels that the poolings between the stages leave one of
+LEAST = 2 ** (len(WIDTHS) - 1)  # least size in pixels: the pooling between the stages reduces it to one
 
 
 class VGG(nn.Module):

@@ -1,7 +1,7 @@
 """A small vision transformer: DeiT-Ti of Touvron et al. 2021 (width 192, depth 12, 3 heads) with patches of 4x4.
 
-In place of a class token, the mean over all patches goes to the output layer (Zhai et al. 2022, global average
-pooling): there is nothing but patches then.
+The output layer reads the mean over all patches instead of a class token (Zhai et al. 2022, global average pooling),
+so that all tokens are patches.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ MLP_RATIO = 4  # hidden neurons of a block's two linear layers / width
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017).
 
-    The rows of `qkv` are the queries, keys and values, in this order, of head after head. A head is removed by
-    taking its rows out of `qkv`, its columns out of `proj`, and one off `heads`.
+    The rows of `qkv` are the queries, then the keys, then the values, each of head after head. To remove a head, remove
+    its rows from `qkv` and its columns from `proj`, and decrement `heads`.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -36,13 +36,13 @@ class Attention(nn.Module):
         n, patches, _ = x.shape
         qkv = self.qkv(x).reshape(n, patches, 3, self.heads, self.head_dim)
         queries, keys, values = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        # two products of matrices, as torch's flop counter does not see every kernel of scaled_dot_product_attention
+        # two matrix products: torch's flop counter misses some kernels of scaled_dot_product_attention
         attention = (queries @ keys.transpose(2, 3) * self.head_dim**-0.5).softmax(3)
         mixed = (attention @ values).transpose(1, 2).reshape(n, patches, self.heads * self.head_dim)
         return self.proj(mixed)  # type: ignore[no-any-return]
 
     def rows_of_heads(self) -> Tensor:
-        """Return int64 (heads, 3 head_dim): which rows of `qkv` are the query, key and value of each head."""
+        """Return int64 (heads, 3 head_dim): the rows of `qkv` of the query, key and value of each head."""
         rows = torch.arange(self.qkv.out_features).view(3, self.heads, self.head_dim)
         return rows.transpose(0, 1).flatten(1)
 
@@ -62,7 +62,7 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention and two linear layers, both behind a layer norm and with the input added to what comes out."""
+    """Attention, then an MLP, each after a layer norm and with its input added to its output."""
 
     def __init__(self, width: int, heads: int) -> None:
         """width: number of features. heads: of the attention."""
@@ -84,7 +84,7 @@ class VisionTransformer(nn.Module):
     def __init__(
         self, patch: int, width: int, depth: int, heads: int, *, channels: int, size: int, classes: int
     ) -> None:
-        """patch: height and width of one in pixels, which divides the size. depth: number of blocks."""
+        """patch: height and width of a patch in pixels; must divide the size. depth: number of blocks."""
         super().__init__()
         if size % patch:
             raise InputError(f"the patches of {patch}x{patch} pixels do not fill images of {size}x{size}")

@@ -1,7 +1,7 @@
-"""From zeros in place to a network that is really smaller or faster.
+"""Compact a masked network: remove zeros, or use sparse layers, so that the network is smaller or faster.
 
-What can be removed is read off where the zeros are, so any grouping is realised, a user's own as well. `realise`
-removes what goes for good, before fine-tuning; `deploy` is for what is only worth it in inference, after it.
+Removal depends on the positions of the zeros alone, so it works for any grouping, custom groupings included. `realise`
+removes channels, heads and branches before fine-tuning; `deploy` adds sparse layers for inference after it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from runners.compaction.removal import removals, unread_maps
 from runners.compaction.surgery import apply_removal, select_inputs
 
 TOLERANCE = 1e-4
-CLOCK = sparse.time_interleaved  # how sparse layers are timed
-# zeros in no row or column: what removal would find there is chance
+CLOCK = sparse.time_interleaved  # times sparse layers
+# groupings whose zeros fill no whole row or column, except by chance
 IN_PLACE = ("element", "kernel", "block", "n_of_m")
 
 
 @dataclass
 class Realised:
-    """A pruned network as it is fine-tuned.
+    """A pruned network for fine-tuning.
 
-    network: a copy; the masked one is left as it is. realisation: `compact` (all that is zero is removed), `masked`
-        (zeros in place), or `compact+masked` (some removed; others could not be, as where a residual sum has them in
-        one layer only).
-    restore: puts the zeros back after a training step; does nothing where there is nothing left to hold.
+    network: a copy; the masked network is unchanged. realisation: `compact` (all zeros removed), `masked` (all zeros in
+        place), or `compact+masked` (some zeros removed; for example, zeros in only one layer of a residual sum stay).
+    restore: sets the remaining zeros again after a training step.
     """
 
     network: nn.Module
@@ -49,10 +48,10 @@ def realise(
     example: Tensor,
     round_to: int = 1,
 ) -> Realised:
-    """Return a masked network without what its masks make superfluous; its shape follows from the masks alone.
+    """Remove from a copy of a masked network all channels, heads and branches that its masks make superfluous.
 
-    masks: bool, one tensor a family shaped as its norms, True where a group is kept. example: a batch to trace with.
-    round_to: widths are rounded up to multiples of it; the channels that are spared stay at zero.
+    The shapes depend on the masks alone. masks: bool, one tensor a family shaped as its norms, True for kept groups.
+    example: a batch to trace with. round_to: round widths up to multiples of this; the spared channels stay at zero.
     """
     marks, compact = _marked(network, groups, masks), copy.deepcopy(network)
     before = _shapes(compact)
@@ -67,7 +66,7 @@ def realise(
         select_inputs(compact, read)
     zero_masks = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
     compact.zero_grad()
-    # removal leaves weights in the slower layout
+    # removal leaves weights in a slower layout
     return Realised(
         channels_last(compact),
         _realisation(_shapes(compact) != before, bool(zero_masks)),
@@ -76,9 +75,9 @@ def realise(
 
 
 def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor) -> tuple[nn.Module, str]:
-    """Return a network whose remaining zeros are left out in inference, where that is faster, and its realisation.
+    """Return a network with sparse layers for its remaining zeros, if they are faster, and its realisation.
 
-    `masked` becomes the kinds of layers that are in use, joined by `+`: see `runners.sparse.deploy`.
+    In the realisation `masked` becomes the kinds of layers in use, joined by `+`: see `runners.sparse.deploy`.
     """
     if grouping not in (*IN_PLACE, "shape") or "masked" not in realisation:
         return network, realisation
@@ -96,7 +95,7 @@ def _realisation(removed: bool, zeros_left: bool) -> str:
 
 @torch.no_grad()
 def _marked(network: nn.Module, groups: Groups, masks: Sequence[Tensor]) -> nn.Module:
-    """Return a copy of a network with 0 for every parameter that is masked, and 1 for all others."""
+    """Return a copy of a network with 0 for every masked value, and 1 for every other parameter value."""
     marks = copy.deepcopy(network)
     names = {id(p): name for name, p in network.named_parameters()}
     for parameter in marks.parameters():
@@ -126,12 +125,12 @@ def _restore_zeros(network: nn.Module, zero_masks: dict[str, Tensor]) -> None:
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """Lay a network's weights out channels last: torch's convolutions are up to three times faster on a CPU."""
+    """Convert the weights of a network to channels last: convolutions on a CPU are up to three times faster."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
 @torch.no_grad()
 def difference(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
-    """Return the largest absolute difference of the two outputs in evaluation mode."""
+    """Return the largest absolute difference between the two outputs in evaluation mode."""
     return float((masked.eval()(example) - compact.eval()(example)).abs().max())

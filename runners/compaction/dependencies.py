@@ -1,7 +1,8 @@
-"""Which channels of a network depend on each other: torch-pruning's graph (Fang et al. 2023, DepGraph) as tables.
+"""Dependencies between the channels of a network: torch-pruning's graph (Fang et al. 2023, DepGraph) as tables.
 
-A component is all whose output channels can only be removed together: the layers of a residual sum, a convolution
-with the batch norm and the depthwise convolution behind it, ... With them go the input channels of what reads them.
+A component is a set of modules whose output channels can only be removed together: the layers of a residual sum, a
+convolution with its batch norm and depthwise convolution, ... It includes the input channels of the modules that read
+them.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 @dataclass(frozen=True)
 class Item:
-    """The part of a component that is in one module.
+    """The part of a component in one module.
 
-    owner: a module of the network, or a parameter of it. channels: int64 (n,), output channels of a producer, input
-    channels of a consumer. roots: int64 (n,), the channel of the component that each of them is.
+    owner: a module of the network, or a parameter of it. channels: int64 (n,), output channels of a producer, or input
+    channels of a consumer. roots: int64 (n,), the channel of the component for each of these channels.
     """
 
     owner: nn.Module | nn.Parameter
@@ -36,14 +37,14 @@ class Item:
 
     @property
     def table(self) -> Tensor:
-        """The channels of each channel of the component, (width, s): s pixels of a map where it was flattened."""
+        """Channels of the module for each channel of the component, (width, s); s pixels of a map after a flatten."""
         order = self.roots.argsort(stable=True)
         return self.channels[order].view(len(self.roots.unique()), -1)
 
 
 @dataclass(frozen=True)
 class Component:
-    """Output channels that go together. name, layer: of the first layer that produces them. width: how many."""
+    """Output channels that are removed together. name, layer: of the first producer. width: number of channels."""
 
     name: str
     layer: ConvOrLinear
@@ -53,9 +54,9 @@ class Component:
 
     @property
     def removable(self) -> bool:
-        """Whether what is left computes the same without a channel that is zero, or that nobody reads.
+        """Whether removing a channel that is zero, or that no module reads, leaves the outputs unchanged.
 
-        Not so for what the network puts out, nor where a norm takes its mean over the channels.
+        False for outputs of the network, and for channels over which a norm takes a mean.
         """
         makers = ConvOrLinear | _BatchNorm | ZeroPaddingShortcut | nn.PReLU
         readers = ConvOrLinear | ZeroPaddingShortcut | Attention
@@ -65,7 +66,7 @@ class Component:
 
     @property
     def channel_mixing(self) -> list[Item]:
-        """The producers that make channels anew, each out of more than one."""
+        """The producers that mix channels: all layers but depthwise convolutions, and zero-padding shortcuts."""
         return [
             i
             for i in self.producers
@@ -74,9 +75,9 @@ class Component:
 
 
 def components(network: nn.Module, example: Tensor) -> list[Component]:
-    """Return the components of a network in the order of their first layers, without those inside an attention.
+    """Return the components of a network in the order of their first layers; components inside attentions are omitted.
 
-    example: a batch to trace with; its first image is used. Raises Untraceable where the graph cannot be built.
+    example: a batch to trace with; its first image is used. Raises Untraceable if the graph cannot be built.
     """
     graph = _graph(network, example)
     settled = {id(m) for a in network.modules() if isinstance(a, Attention) for m in a.modules()}
@@ -93,11 +94,11 @@ def _graph(network: nn.Module, example: Tensor) -> Any:
     was_training = network.training
     try:
         with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")  # of parameters that belong to no layer: they are items as well
+            warnings.simplefilter("ignore")  # about parameters that belong to no layer: they are items too
             return torch_pruning.DependencyGraph().build_dependency(
                 network.eval(), example_inputs=example[:1], customized_pruners=pruners
             )
-    except Exception as error:  # whatever the forward pass or the graph runs into
+    except Exception as error:  # the forward pass or the graph may raise anything
         reason = " ".join(str(error).split())[:120]
         raise Untraceable(f"the dependencies of this network cannot be traced: {reason}") from error
     finally:
@@ -111,14 +112,14 @@ def _component(graph: Any, name: str, layer: ConvOrLinear) -> Component:
     consumers: list[Item] = []
     for item in graph.get_pruning_group(layer, pruning, idxs=list(range(width))):
         owner = item.dep.target.module
-        if not type(owner).__module__.startswith("torch_pruning"):  # what it made up for a sum, a concatenation, ...
+        if not type(owner).__module__.startswith("torch_pruning"):  # its own nodes for sums, concatenations, ...
             part = Item(owner, torch.tensor(item.idxs), torch.tensor(item.root_idxs))
             (producers if graph.is_out_channel_pruning_fn(item.dep.handler) else consumers).append(part)
     return Component(name, layer, width, producers, consumers)
 
 
 class _Opaque(torch_pruning.BasePruningFunc):  # type: ignore[misc]
-    """A module into which the graph does not look. Inputs and outputs are apart: their indices are not the same."""
+    """A module that the graph treats as opaque: its input and output channels do not depend on each other."""
 
     def prune_out_channels(self, layer: nn.Module, idxs: Sequence[int]) -> nn.Module:
         """Refuse: the graph is read, not used to prune."""

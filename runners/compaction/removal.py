@@ -1,8 +1,8 @@
-"""Which channels a masked network can do without.
+"""Find the removable channels and heads of a masked network.
 
-A channel goes with all that depends on it (see `runners.compaction.dependencies`) where all that makes it is zero, or
-all that reads it multiplies it by zero. What is zero is read off `marks`: the network with a zero for every value that
-is held at zero, and no other.
+A channel is removed, with all that depend on it (see `runners.compaction.dependencies`), if all its producers output
+zero, or all its consumers multiply it by zero. `marks` shows the zeros: a copy of the network with 0 for every masked
+value, and 1 for every other value.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 
 def removals(marks: nn.Module, example: Tensor, round_to: int = 1) -> Iterator[Removal]:
-    """Yield what to take out, step by step, until there is nothing more; the marks are reduced with each step.
+    """Yield removals until nothing more can be removed; each is applied to the marks before the next is found.
 
-    round_to: widths are rounded up to multiples of it, where no grouped convolution says what they are. Of a network
-    whose dependencies cannot be traced nothing is taken but heads of attentions.
+    round_to: round widths up to multiples of this, except those of grouped convolutions. If the dependencies of the
+    network cannot be traced, only attention heads are removed.
     """
     while step := _step(marks, example, round_to):
         apply_removal(marks, step)
@@ -34,7 +34,7 @@ def removals(marks: nn.Module, example: Tensor, round_to: int = 1) -> Iterator[R
 
 
 def unread_maps(marks: nn.Module) -> dict[str, Tensor]:
-    """Return the input maps (int64 indices) that are left to layers, by name, which do not read all of theirs."""
+    """Return the input channels (int64 indices) that a layer reads, by its name, for layers that do not read all."""
     layers = {n: m for n, m in marks.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     unread = {n: _unread(m) for n, m in layers.items() if getattr(m, "groups", 1) == 1}
     return {n: (~mask).nonzero().flatten() for n, mask in unread.items() if mask.any() and not mask.all()}
@@ -63,33 +63,33 @@ def _step(marks: nn.Module, example: Tensor, round_to: int) -> Removal:
 
 
 def _dispensable(component: Component) -> Tensor:
-    """Mask (bool, (width,)) of the channels that are zero, or that nobody reads; one is spared if need be."""
-    makers = [i for i in component.producers if not isinstance(i.owner, nn.PReLU)]  # which leaves a zero at zero
+    """Return the mask (bool, (width,)) of the channels that are zero, or that no consumer reads."""
+    makers = [i for i in component.producers if not isinstance(i.owner, nn.PReLU)]  # a PReLU keeps zeros
     zero = torch.stack([_per_root(_zero(i.owner), i, component) for i in makers]).all(0)
     unread = torch.stack([_per_root(_unread(i.owner), i, component) for i in component.consumers]).all(0)
     return zero | unread
 
 
 def _per_root(mask: Tensor, item: Item, component: Component) -> Tensor:
-    """A mask over the channels of a module as one over those of the component: what holds of all pixels of a map."""
+    """Convert a mask over the channels of a module to the component's; all pixels of a map must be in the mask."""
     result = torch.ones(component.width, dtype=torch.bool)
     result[item.roots.unique()] = mask[item.table].all(1)
     return result
 
 
 def _zero(module: object) -> Tensor:
-    """Mask of the channels that a module puts out as zero."""
+    """Return the mask of the output channels of a module that are zero."""
     if isinstance(module, ZeroPaddingShortcut):
         return module.zero_outputs().cpu()
     assert isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm)
-    if module.weight is None:  # a norm without parameters shifts by what it has seen
+    if module.weight is None:  # a norm without parameters shifts by its running mean
         return torch.zeros(module.num_features, dtype=torch.bool)
     zero = module.weight.eq(0) if module.weight.dim() == 1 else module.weight.flatten(1).eq(0).all(1)
     return (zero if module.bias is None else zero & module.bias.eq(0)).cpu()
 
 
 def _unread(module: object) -> Tensor:
-    """Mask of the channels that a module does not look at."""
+    """Return the mask of the input channels that a module does not read."""
     if isinstance(module, ZeroPaddingShortcut):
         read = torch.zeros(module.inputs + 1, dtype=torch.bool)
         read[module.source.cpu()] = True
@@ -101,7 +101,7 @@ def _unread(module: object) -> Tensor:
 
 
 def _rounded(mask: Tensor, round_to: int) -> Tensor:
-    """Spare the last ones, so that what is left is at least one channel, and all or a multiple of round_to."""
+    """Spare the last channels of a mask: at least one channel stays, and a multiple of round_to, or all."""
     gone = mask.nonzero().flatten()
     left = len(mask) - len(gone)
     target = min(len(mask), max(1, -(-left // round_to)) * round_to)
@@ -109,7 +109,7 @@ def _rounded(mask: Tensor, round_to: int) -> Tensor:
 
 
 def _keep_groups_whole(found: list[Component], masks: list[Tensor]) -> None:
-    """Clear in the masks what cannot go with its whole group of a convolution, all inputs and outputs of it."""
+    """Clear from the masks every channel of a grouped convolution whose group is not masked whole, outputs included."""
     places = [
         (item, mask)
         for component, mask in zip(found, masks, strict=True)
@@ -127,7 +127,7 @@ def _keep_groups_whole(found: list[Component], masks: list[Tensor]) -> None:
 
 
 def _whole_groups(item: Item, mask: Tensor) -> Tensor:
-    """Mask (bool, (groups,)) of the groups of a convolution whose channels are all in a mask of the component."""
+    """Return the mask (bool, (groups,)) of the convolution's groups whose channels are all in the component's mask."""
     assert isinstance(item.owner, nn.Conv2d)
     per_channel = torch.zeros(len(item.channels), dtype=torch.bool)
     per_channel[item.channels] = mask[item.roots]
@@ -135,7 +135,7 @@ def _whole_groups(item: Item, mask: Tensor) -> Tensor:
 
 
 def _idle_heads(attention: Attention) -> Tensor:
-    """Heads whose values are zero, or that nobody reads; one is left in any case."""
+    """Return the heads whose values are zero or whose outputs are not read; at least one head is spared."""
     values = _zero(attention.qkv).view(3, attention.heads, -1)[2].all(1)
     unread = _unread(attention.proj).view(attention.heads, -1).all(1)
     return _rounded(values | unread, 1).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""Taking channels out of modules, in place: parameters, buffers, and the numbers that say how many there are."""
+"""Remove channels from modules, in place: parameters, buffers, and attributes such as out_channels."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
 @dataclass
 class Removal:
-    """What to take out, by the name of a module: int64 indices of outputs, inputs, heads, as they are before."""
+    """Channels and heads to remove, by the name of a module: int64 indices before the removal."""
 
     outputs: dict[str, Tensor] = field(default_factory=dict)
     inputs: dict[str, Tensor] = field(default_factory=dict)
     heads: dict[str, Tensor] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Say whether there is anything to take out."""
+        """Return whether there is anything to remove."""
         return bool(self.outputs or self.inputs or self.heads)
 
 
 def apply_removal(network: nn.Module, removal: Removal) -> None:
-    """Take channels out of a network. Inputs of a grouped convolution go in whole groups, with their outputs."""
+    """Remove channels and heads from a network. Grouped convolutions lose whole groups, inputs with outputs."""
     modules = dict(network.named_modules())
     for name, channels in removal.outputs.items():
         remove_outputs(modules[name], channels)
@@ -39,7 +39,7 @@ def apply_removal(network: nn.Module, removal: Removal) -> None:
 
 
 def remove_outputs(module: nn.Module, channels: Tensor) -> None:
-    """Take output channels out of a layer, a batch norm or a shortcut."""
+    """Remove output channels from a layer, a batch norm or a zero-padding shortcut."""
     if isinstance(module, ZeroPaddingShortcut):
         module.remove_outputs(channels.tolist())
     elif not isinstance(module, nn.PReLU) or module.num_parameters > 1:
@@ -52,7 +52,7 @@ def remove_outputs(module: nn.Module, channels: Tensor) -> None:
 
 
 def remove_inputs(module: nn.Module, channels: Tensor) -> None:
-    """Take input channels out of a layer, an attention or a shortcut."""
+    """Remove input channels from a layer, an attention or a zero-padding shortcut."""
     if isinstance(module, ZeroPaddingShortcut):
         module.remove_inputs(channels.tolist())
     elif isinstance(module, Attention):
@@ -68,7 +68,7 @@ def remove_inputs(module: nn.Module, channels: Tensor) -> None:
 
 
 def remove_heads(module: nn.Module, heads: Tensor) -> None:
-    """Take heads out of an attention."""
+    """Remove heads from an attention."""
     assert isinstance(module, Attention)
     columns = torch.arange(module.proj.in_features).view(module.heads, -1)
     remove_outputs(module.qkv, module.rows_of_heads()[heads].flatten())
@@ -77,7 +77,7 @@ def remove_heads(module: nn.Module, heads: Tensor) -> None:
 
 
 def select_inputs(network: nn.Module, read: dict[str, Tensor]) -> None:
-    """Let layers, by name, read these input maps only (int64 indices)."""
+    """Let each layer, by name, read these input channels only (int64 indices)."""
     for name, index in read.items():
         parent, _, last = name.rpartition(".")
         layer = network.get_submodule(name)
@@ -99,7 +99,7 @@ def _rest(n: int, without: Tensor) -> Tensor:
 
 
 def _select(module: nn.Module, names: Iterable[str], dim: int, kept: Tensor) -> None:
-    """Replace parameters and buffers, where there are any of these names, by a part of them."""
+    """Replace those parameters and buffers of these names that exist by their kept part."""
     for name in names:
         tensor = getattr(module, name, None)
         if isinstance(tensor, nn.Parameter):

@@ -1,9 +1,9 @@
-"""How a network is divided into groups: functions from a network to families, by name.
+"""Groupings by name: functions that divide a network into families of groups.
 
 An entry takes the network and an example batch and returns the `Groups`. The first member of a family is a weight;
-only parameters that produce a group's output are members; what the output layer puts out is never divided. How the
-zeros become a smaller or faster network is said in `runners.compaction`, which looks at where the zeros are, so that
-a grouping of one's own is realised as well. An entry with an attribute `scope` is always run with that scope.
+only parameters that produce a group's output are members; outputs of the output layer are never divided.
+`runners.compaction` compacts by the positions of the zeros alone, so it also works for custom groupings. An entry with
+an attribute `scope` always has that scope.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ GROUPINGS.discover(__name__, list(__path__))
 
 
 def scope_of(grouping: str, asked: Scope) -> Scope:
-    """Return the scope that a grouping is run with: the one it needs, or the one asked for."""
+    """Return the scope of a grouping: the scope that it requires, or the one asked for."""
     needed: Scope | None = getattr(GROUPINGS[grouping], "scope", None)
     return needed or asked

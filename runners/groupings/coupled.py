@@ -1,4 +1,4 @@
-"""Everything that has to go together, wherever it is in the network."""
+"""The grouping by coupled channels, which can only be removed together."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from runners.groupings.rows import parts
 from runners.network_layers import is_grouped
 from runners.zero_padding_shortcut import ZeroPaddingShortcut
 
-Channel = tuple[int, int]  # a component, by its place in the list of all, and a channel of it
+Channel = tuple[int, int]  # index of a component in the list of all, and one of its channels
 
 
 @GROUPINGS.register("coupled")
 def coupled(network: nn.Module, example: Tensor) -> Groups:
-    """All that goes together through sums, concatenations, depthwise and grouped convolutions, and attention heads.
+    """Channels coupled by sums, concatenations, depthwise and grouped convolutions; attention heads.
 
-    The dependencies are those of DepGraph (Fang et al. 2023). To them come those of single channels: a channel that
-    a shortcut passes on goes with what it is passed on as, and all channels of a group of a convolution go together.
-    Channels with the same kind of parts are a family.
+    The dependencies are those of DepGraph (Fang et al. 2023), and two more between single channels: a zero-padding
+    shortcut couples its input channel with the copy of it in the output, and a grouped convolution couples all
+    channels of one of its groups. Groups with channels in the same components are a family.
     """
     found = components(network, example)
     families = [_family(found, layout, groups) for layout, groups in _layouts(found).items()]
@@ -37,7 +37,7 @@ def coupled(network: nn.Module, example: Tensor) -> Groups:
 
 
 def _layouts(found: list[Component]) -> dict[tuple[int, ...], list[list[Channel]]]:
-    """Sets of channels that go together, by the components that they are in, each as often as it has channels."""
+    """Return the sets of coupled channels by layout: the component of each of their channels."""
     layouts: dict[tuple[int, ...], list[list[Channel]]] = defaultdict(list)
     for channels in _together(found):
         if all(found[i].removable for i, _ in channels):
@@ -46,7 +46,7 @@ def _layouts(found: list[Component]) -> dict[tuple[int, ...], list[list[Channel]
 
 
 def _together(found: list[Component]) -> list[list[Channel]]:
-    """All channels of all components in sets that go together, in the order of the network."""
+    """Divide all channels of all components into sets of coupled channels, in the order of the network."""
     begin = [0, *accumulate(c.width for c in found)]
     every = [(i, channel) for i, component in enumerate(found) for channel in range(component.width)]
     pairs = [(begin[i] + a, begin[j] + b) for (i, a), (j, b) in [*_through_shortcuts(found), *_through_groups(found)]]
@@ -59,7 +59,7 @@ def _together(found: list[Component]) -> list[list[Channel]]:
 
 
 def _through_shortcuts(found: list[Component]) -> Iterator[tuple[Channel, Channel]]:
-    """Pairs of a channel that a shortcut reads and the channel that it passes it on as."""
+    """Yield pairs of an input channel of a zero-padding shortcut and the output channel that copies it."""
     read = {
         (item.owner, c): place
         for item, c, place in _places(found, "consumers")
@@ -71,7 +71,7 @@ def _through_shortcuts(found: list[Component]) -> Iterator[tuple[Channel, Channe
 
 
 def _through_groups(found: list[Component]) -> Iterator[tuple[Channel, Channel]]:
-    """Pairs of channels of one group of a convolution, its inputs and outputs; a depthwise one is like a norm."""
+    """Yield pairs of coupled channels, inputs or outputs, of one group of a grouped, not depthwise, convolution."""
     first: dict[tuple[nn.Module, int], Channel] = {}
     for side in ("consumers", "producers"):
         for item, channel, place in _places(found, side):
@@ -82,7 +82,7 @@ def _through_groups(found: list[Component]) -> Iterator[tuple[Channel, Channel]]
 
 
 def _places(found: list[Component], side: str) -> Iterator[tuple[Item, int, Channel]]:
-    """Go through the channels of all items: the item, its channel, and the channel of the component that this is."""
+    """Yield each channel of all items: the item, its channel, and the component's channel."""
     for i, component in enumerate(found):
         for item in getattr(component, side):
             for channel, root in zip(item.channels.tolist(), item.roots.tolist(), strict=True):
@@ -90,7 +90,7 @@ def _places(found: list[Component], side: str) -> Iterator[tuple[Item, int, Chan
 
 
 def _family(found: list[Component], layout: tuple[int, ...], groups: list[list[Channel]]) -> Family:
-    """The family of the groups that have channels in the same components."""
+    """Return the family of the groups with this layout."""
     members = []
     for i in dict.fromkeys(layout):
         chosen = torch.tensor([[channel for j, channel in group if j == i] for group in groups])
@@ -99,7 +99,7 @@ def _family(found: list[Component], layout: tuple[int, ...], groups: list[list[C
 
 
 def _heads(network: nn.Module) -> list[Family]:
-    """A family for each attention: the queries, keys and values of a head are a group."""
+    """Return a family for each attention: the queries, keys and values of a head are a group."""
     families = []
     for name, module in network.named_modules():
         if isinstance(module, Attention):

@@ -1,4 +1,4 @@
-"""Whole residual branches."""
+"""The grouping by whole residual branches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runners.groupings import GROUPINGS
 
 @GROUPINGS.register("depth")
 def residual_branches(network: nn.Module, example: Tensor) -> Groups:
-    """Residual branches: all parameters of what is added to a shortcut; k of them survive in the whole network."""
+    """Residual branches: all parameters that produce a summand of a shortcut; k branches survive in the network."""
     return Groups(
         [
             Family(branch.name, [Member(p, ()) for p in branch.parameters(network)], floor=False)

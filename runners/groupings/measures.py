@@ -1,12 +1,12 @@
-"""What a group is measured by, apart from what is removed with it.
+"""Measures: the definitions of a group's norm. All members of a group are removed, but not all must be measured.
 
-With batch norm a filter can be rescaled and the network computes the same, so the norm of all that is removed is a
-matter of scale. `raw` is that norm; `gamma` and `folded` do not change with such a rescaling:
+With batch norm, rescaling a filter leaves the network's outputs unchanged, so the norm over all members of a group
+(`raw`) is arbitrary. `gamma` and `folded` are invariant to such a rescaling:
 
     gamma     norm of gamma_c over the channels c of the group, gamma the scales of its batch norms
-    folded    norm of gamma_c ||w_c|| / sigma_c: what the weights are once the batch norms are folded into them
+    folded    norm of gamma_c ||w_c|| / sigma_c: the weights with the batch norms folded into them
 
-sigma_c^2 = running variance + eps, w_c the weight row of the layer whose very output the norm reads.
+sigma_c^2 = running variance + eps, w_c the weight row of the layer whose output the batch norm reads directly.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from runners.network_layers import ConvOrLinear, trace_layers
 
 
 def measured(groups: Groups, network: nn.Module, example: Tensor, measure: Measure) -> Groups:
-    """Return the same families, measured so; a family without batch norm stays raw, as all do for `raw`.
+    """Return the same families with this measure; families without batch norm stay raw.
 
-    network: where the groups are from, on the device it stays on. example: a batch to trace with.
+    network: the network of the groups, on its final device. example: a batch to trace with.
     """
     if measure == "raw":
         return groups
@@ -36,13 +36,13 @@ def measured(groups: Groups, network: nn.Module, example: Tensor, measure: Measu
 
 @dataclass(frozen=True)
 class _Norm:
-    """A batch norm with scales, and the layers whose very outputs it reads: one, unless it is shared or reads none."""
+    """A batch norm with scales, and the layers whose outputs it reads directly: none, one, or several if shared."""
 
     module: _BatchNorm
     layers: list[ConvOrLinear]
 
     def folded(self, scale: Member) -> Term:
-        """The scales as they are when folded into the one layer; as such where the variance is not kept."""
+        """Return the scales folded into the one layer that is read; the plain scales without a running variance."""
         if self.module.running_var is None:
             return Term(scale)
         weight = Member(self.layers[0].weight, (0,)) if len(self.layers) == 1 else None
@@ -50,7 +50,7 @@ class _Norm:
 
     @property
     def covered(self) -> set[int]:
-        """Ids of the parameters that the folded scales stand for; a layer's bias and the shift change no scale."""
+        """Ids of the parameters that the folded scales replace; biases and shifts do not change a scale."""
         return {id(p) for o in (self.module, *self.layers) for p in (o.weight, o.bias) if p is not None}
 
 

@@ -15,7 +15,7 @@ from runners.network_layers import TracedLayer, trace_layers
 
 @GROUPINGS.register("filter")
 def filters(network: nn.Module, example: Tensor) -> Groups:
-    """Filters and neurons: weight row, bias, and what follows a channel alone (batch norm, depthwise convolution)."""
+    """Filters and neurons: weight row, bias, and per-channel layers after it (batch norm, depthwise convolution)."""
     return Groups(_families(network, example))
 
 
@@ -37,7 +37,7 @@ def _families(network: nn.Module, example: Tensor) -> list[Family]:
 
 
 def _alone(network: nn.Module, example: Tensor) -> dict[str, Component]:
-    """The components that one layer makes, by the name of that layer: nothing else is added to its channels."""
+    """Return the components with a single producing layer, by its name: nothing else is added to its channels."""
     try:
         return {c.name: c for c in components(network, example) if c.removable and len(c.channel_mixing) == 1}
     except Untraceable:
@@ -49,23 +49,22 @@ def _all_of(component: Component) -> list[Member]:
 
 
 def _row(layer: TracedLayer) -> list[Member]:
-    """Row, bias, and the scale and shift of the batch norm that reads the layer's very output."""
+    """Return row, bias, and the scale and shift of the batch norm that reads the layer's output directly."""
     owners = [layer.module, *([layer.norm] if layer.norm is not None else [])]
     return [member for owner in owners for member in parts(owner, torch.arange(len(layer.module.weight))[:, None])]
 
 
 def parts(owner: object, table: Tensor) -> list[Member]:
-    """Weight and bias of a module that makes channels: with these at zero, the channels are exactly zero.
+    """Return the members, weight and bias, of a module that produces channels; at zero they make its channels zero.
 
-    table: int64 (m, c), the channels of each group. A module without parameters, or whose parameters do not belong
-    to channels (a PReLU's slope leaves a zero where it is), has none.
+    table: int64 (m, c), the channels of each group. A PReLU and a module without parameters have no members.
     """
     tensors = [] if isinstance(owner, nn.PReLU) else [getattr(owner, name, None) for name in ("weight", "bias")]
     return [_member(t, table) for t in tensors if isinstance(t, Tensor)]
 
 
 def _member(parameter: Tensor, table: Tensor) -> Member:
-    """The slices of a parameter; where each is a group in its order, that goes without saying."""
+    """Return the slices of a parameter as a member, without `places` if slice j is group j."""
     if table.flatten().tolist() == list(range(len(parameter))) and table.shape[1] == 1:
         return Member(parameter, (0,))
     return Member(parameter, (0,), places=(table[:, 0] if table.shape[1] == 1 else table).to(parameter.device))

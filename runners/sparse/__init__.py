@@ -1,9 +1,9 @@
-"""Sparse layers: a masked network made faster by what torch offers on the device, where anything is.
+"""Sparse layers: make a masked network faster with the sparse formats that torch supports on the device.
 
     network, realisation = deploy(masked, ["conv1", "fc"], example)
 
-`deploy` replaces layers, `plan` and `rebuild` write down which and build them again, `densified` undoes it. What a
-replaced layer reads is in `columns`, how its matrix is stored in `products`, which of them is taken in `choice`.
+`deploy` replaces layers, `plan` and `rebuild` describe and rebuild them, `densified` restores dense layers. The inputs
+of a replaced layer are in `columns`, its storage formats in `products`, the choice of a format in `autotuning`.
 """
 
 from runners.sparse.autotuning import time_interleaved

@@ -1,4 +1,4 @@
-"""Which replacement of a layer is worth it on this device: they are timed, and a clear win is asked for."""
+"""Autotuning: time the replacements of a layer on this device, and choose one if it is clearly faster."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch.utils.benchmark.utils.timer import timer
 
 MASKED = "masked"
 
-# A replacement must be faster by this share. Layers whose times are that near are not worth the change, and what is
-# chosen varies less from run to run.
+# A replacement must be faster by this share: a smaller gain is not worth the change, and the choice varies less from
+# run to run.
 MARGIN = 0.1
-AGREEMENT = 1e-5  # of the largest output, or of 1: a tenth of what the gate for the whole network allows
+AGREEMENT = 1e-5  # relative to the largest output, or to 1: a tenth of the tolerance for the whole network
 
 BLOCK_SECONDS = 0.0005
 LEAST_ROUNDS, MOST_ROUNDS, MOST_SECONDS = 3, 9, 0.04
-HOPELESS = 1.5  # what takes so many times as long as the fastest one when first called is not timed again
+TOO_SLOW = 1.5  # functions whose first time is more than this multiple of the fastest are not timed again
 
 Clock = Callable[[Mapping[str, Callable[[], object]]], dict[str, float]]
 
 
 def time_interleaved(functions: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Return median seconds of a call of each, taken in turns, so that a slow spell of the machine hits all.
+    """Return the median seconds of a call of each function, timed in turns: slow periods of the machine hit all.
 
-    The slowest ones are called but a few times: see HOPELESS.
+    Functions that are TOO_SLOW are called only a few times.
     """
     for function in functions.values():
-        function()  # the first call allocates, and looks for an algorithm
+        function()  # the first call allocates, and searches for an algorithm
     first = {name: min(_seconds(f, 1) for _ in range(2)) for name, f in functions.items()}
     fastest = min(first.values())
-    contest = {name: f for name, f in functions.items() if first[name] <= HOPELESS * fastest}
+    contest = {name: f for name, f in functions.items() if first[name] <= TOO_SLOW * fastest}
     numbers = {name: max(1, round(BLOCK_SECONDS / max(first[name], 1e-7))) for name in contest}
     times: dict[str, list[float]] = {name: [] for name in contest}
     spent = 0.0
@@ -60,10 +60,10 @@ def choose_fastest(
     clock: Clock = time_interleaved,
     margin: float = MARGIN,
 ) -> str:
-    """Return the name of the candidate to take, or `masked` where none is clearly faster than the layer itself.
+    """Return the name of the best candidate, or `masked` if none is clearly faster than the layer itself.
 
-    candidates: simplest first; a later one must be faster by the margin than the best before it. Those that do not
-    agree with the layer, or that the device cannot run, are passed over. values: the input of the layer.
+    candidates: simplest first; each must be faster by the margin than the best before it. Candidates that do not agree
+    with the layer, or that the device cannot run, are skipped. values: the input of the layer.
     """
     contest = {MASKED: layer} | {name: c for name, c in candidates.items() if agrees(layer, c, values[:1])}
     if len(contest) == 1:
@@ -83,10 +83,10 @@ def _call(module: nn.Module, values: Tensor) -> Callable[[], object]:
 
 @torch.no_grad()
 def agrees(layer: nn.Module, candidate: nn.Module, values: Tensor) -> bool:
-    """Whether a candidate computes what the layer does, to AGREEMENT. The layer is evaluated in float64 on the CPU.
+    """Return whether the outputs of a candidate and of the layer agree to AGREEMENT.
 
-    So a candidate that rounds to TF32 fails, however the convolutions of the device round. False as well where the
-    candidate cannot be run: torch has sparse products for some sizes, types and devices alone.
+    The layer is evaluated in float64 on the CPU, so that a candidate that rounds to TF32 fails on every device. False
+    if the candidate cannot run: torch supports sparse products for some sizes, types and devices only.
     """
     expected = copy.deepcopy(layer).cpu().double()(values.cpu().double())
     try:

@@ -1,4 +1,4 @@
-"""What can stand in the place of a masked layer, by the zeros that it has: the grouping need not be known."""
+"""The possible replacements of a masked layer, found from its zeros alone, without its grouping."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from runners.sparse.semi_structured import SemiStructured
 
 Replacement = SparseConv2d | SparseLinear
 
-# Share of the read values that are not zero above which compressed rows are not tried: on the CPU they never won
-# above a quarter, in no layer of tests/benchmarks/bench_sparse.py.
+# Compressed rows are not tried above this share of non-zero values: on the CPU they were never faster above a quarter
+# in tests/benchmarks/bench_sparse.py.
 DENSEST = 0.5
 
 
 @torch.no_grad()
 def candidates(layer: nn.Module, densest: float = DENSEST) -> dict[str, Replacement]:
-    """Return the replacements of a masked convolution or linear layer, by the word for the row, simplest first.
+    """Return the replacements of a masked convolution or linear layer, by kind, simplest first.
 
-    Empty where the layer is neither, or a convolution with groups or with a padding other than zeros.
-    densest: compressed rows are among them up to this share of values that are not zero among those read.
+    Empty for any other layer, and for a convolution with groups or with a padding other than zeros.
+    densest: include compressed rows up to this share of non-zero values.
     """
     if not isinstance(layer, nn.Conv2d | nn.Linear) or (isinstance(layer, nn.Conv2d) and Window.of(layer) is None):
         return {}
@@ -33,7 +33,7 @@ def candidates(layer: nn.Module, densest: float = DENSEST) -> dict[str, Replacem
 
 
 def _products(layer: nn.Conv2d | nn.Linear, densest: float) -> Iterator[tuple[Product, Tensor]]:
-    """Go through the products that fit the zeros, each with the columns of the full matrix that it reads."""
+    """Yield the products that fit the zeros, each with the columns of the full matrix that it reads."""
     matrix, channels = matrix_of(layer), layer.weight.shape[1]
     used = positions_used(matrix)
     if len(used) < matrix.shape[1]:
@@ -50,7 +50,7 @@ def _products(layer: nn.Conv2d | nn.Linear, densest: float) -> Iterator[tuple[Pr
 
 
 def _reading(layer: nn.Conv2d | nn.Linear, product: Product, places: Tensor) -> Replacement:
-    """Return the replacement that multiplies these columns of the full matrix with a product."""
+    """Return the replacement that multiplies these columns of the full matrix by a product."""
     bias, channels = layer.bias is not None, layer.weight.shape[1]
     replacement: Replacement
     if isinstance(layer, nn.Linear):

@@ -1,4 +1,4 @@
-"""Convolution as a matrix product over some of the weight's positions: the columns that it reads."""
+"""Convolution as a matrix product over some positions of the weight: the columns of its inputs (im2col)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 HeightWidth = tuple[int, int]
 
-# Values of the columns made at once on the CPU, 4 MB of float32: they are read again for every filter, so a sparse
-# product over columns that fit the cache is up to four times faster than over those of a whole batch.
+# Values of the columns made at once on the CPU, 4 MB of float32. Every filter reads them again, so a sparse product is
+# up to four times faster if they fit in the cache than for a whole batch.
 PART = 1 << 20
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a convolution looks at: pairs of (height, width), in pixels."""
+    """The geometry of a convolution: pairs of (height, width), in pixels."""
 
     kernel: HeightWidth
     stride: HeightWidth
@@ -27,14 +27,14 @@ class Window:
 
     @classmethod
     def of(cls, layer: nn.Conv2d) -> Window | None:
-        """Return the window of a convolution; None where its padding is no number of zeros, or it has groups."""
+        """Return the window of a convolution; None if it has groups, or a padding other than a number of zeros."""
         if layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             return None
         return cls(*(_pair(v) for v in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)))
 
     @property
     def offsets(self) -> list[HeightWidth]:
-        """Row and column of every place in the kernel, row by row."""
+        """Row and column of every position in the kernel, row by row."""
         return [(row, column) for row in range(self.kernel[0]) for column in range(self.kernel[1])]
 
     def outputs(self, height: int, width: int) -> HeightWidth:
@@ -46,7 +46,7 @@ class Window:
         return size + 2 * self.padding[d] - self.dilation[d] * (self.kernel[d] - 1) - 1
 
     def seen(self, planes: Tensor, offset: HeightWidth, outputs: HeightWidth) -> Tensor:
-        """View of what one place in the kernel reads of padded planes (..., height, width): (..., *outputs)."""
+        """Return a view of the pixels that one kernel position reads in padded planes (..., height, width)."""
         steps = []
         for place, count, stride, dilation in zip(offset, outputs, self.stride, self.dilation, strict=True):
             first = place * dilation
@@ -68,9 +68,9 @@ def matrix_of(layer: nn.Conv2d | nn.Linear) -> Tensor:
 
 
 def positions_used(matrix: Tensor, grain: int = 1) -> Tensor:
-    """Return int64 (P,), the columns of a matrix (outputs, K) that are not all zero; one at least.
+    """Return int64 (P,), the columns of a matrix (outputs, K) that are not all zero; at least one column.
 
-    grain: so many columns, side by side, are kept together; K must be a multiple of it.
+    grain: columns are kept in runs of this length; it must divide K.
     """
     used = matrix.view(len(matrix), -1, grain).ne(0).any(0).any(1)
     used[0] |= ~used.any()
@@ -78,11 +78,11 @@ def positions_used(matrix: Tensor, grain: int = 1) -> Tensor:
 
 
 def columns(images: Tensor, window: Window, inputs: int, channels: Tensor, counts: Sequence[int]) -> Tensor:
-    """Return what the positions see: (P, n * height * width of the output), pixels innermost.
+    """Return the inputs of the positions: (P, n * height * width of the output), pixels innermost.
 
     images: (n, inputs, height, width).
-    channels: int64 (P,), the input channel of every position, by place in the kernel.
-    counts: how many positions there are at every place of `window.offsets`; at least one in all.
+    channels: int64 (P,), the input channel of every position, in the order of `window.offsets`.
+    counts: number of positions at every offset of `window.offsets`; at least one in all.
     """
     planes = images.permute(1, 0, 2, 3)
     if any(window.padding):
@@ -99,10 +99,10 @@ def columns(images: Tensor, window: Window, inputs: int, channels: Tensor, count
 
 
 def split(images: Tensor, values: int) -> Sequence[Tensor]:
-    """Divide a batch so that the columns of a part have about PART values, where that pays.
+    """Split a batch on the CPU so that the columns of each part have about PART values.
 
-    values: of the columns of one image. Not divided on accelerators, nor while the network is traced or exported: the
-    trace must fit every batch size.
+    values: number of column values of one image. A batch is not split on accelerators, nor while the network is traced
+    or exported: the trace must fit every batch size.
     """
     traced = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined,no-untyped-call]
     if images.device.type != "cpu" or traced:

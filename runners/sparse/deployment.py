@@ -1,4 +1,4 @@
-"""A masked network with its layers replaced by what is faster."""
+"""Replace the layers of a masked network by sparse layers that are faster."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from runners.sparse.autotuning import MASKED, Clock, choose_fastest, time_interl
 from runners.sparse.candidates import DENSEST, candidates
 from runners.sparse.description import put
 
-# What the network as a whole must gain to be changed at all, as a share of its time: wide, so that a second run on the
-# same machine rarely decides otherwise.
+# The whole network must be faster by this share to be changed; large, so that a second run on the same machine rarely
+# decides otherwise.
 WHOLE_MARGIN = 0.15
 
 
@@ -26,19 +26,19 @@ def deploy(
     kind: str | None = None,
     clock: Clock = time_interleaved,
 ) -> tuple[nn.Module, str]:
-    """Return a copy with the faster of the masked layers' replacements, and the words for them.
+    """Return a copy with faster replacements of its masked layers, and the kinds of layers in use.
 
-    The words are `positions`, `csr`, `bsr`, `semi_structured` and `masked` (left as it is), each once, in alphabetical
+    The kinds are `positions`, `csr`, `bsr`, `semi_structured` and `masked` (not replaced), each once, in alphabetical
     order, joined by `+`.
-    names: the layers to look at; what is no convolution or linear layer is left as it is.
-    example: a batch on the device, of the size that the layers are timed with. What every layer reads is kept for it.
-    kind: replace by this kind wherever the zeros allow it, and time nothing.
-    clock: how to time.
+    names: the layers to consider; modules other than convolutions and linear layers are never replaced.
+    example: a batch on the device, of the size to time with. The inputs of all these layers are kept in memory.
+    kind: use this kind for every layer whose zeros allow it, without timing.
+    clock: times functions.
 
-    A network that is not faster as a whole is left as it is: `masked`. Which replacement is the fastest may differ
-    from run to run where times are about the margin apart.
+    If the network is not faster as a whole, no layer is replaced: `masked`. The choice may differ from run to run if
+    times differ by about the margin.
     """
-    seen = inputs_of(network, names, example)  # a layer that is never called itself, its weight alone used, must stay
+    seen = inputs_of(network, names, example)  # without layers that are never called (only their weights are used)
     found = {name: candidates(network.get_submodule(name), DENSEST if kind is None else 1) for name in seen}
     if kind is None:
         chosen = _fastest(network, found, seen, clock)
@@ -53,7 +53,7 @@ def deploy(
 def _fastest(
     network: nn.Module, found: Mapping[str, Mapping[str, nn.Module]], seen: Mapping[str, Tensor], clock: Clock
 ) -> dict[str, str]:
-    """Return the words of the layers for which a replacement is worth it, by name."""
+    """Return the kinds of the chosen replacements, by the names of the layers."""
     words = {n: choose_fastest(network.get_submodule(n), found[n], values, clock) for n, values in seen.items()}
     return {name: word for name, word in words.items() if word != MASKED}
 
@@ -66,7 +66,7 @@ def _replaced(network: nn.Module, layers: Mapping[str, nn.Module]) -> nn.Module:
 
 
 def _faster(network: nn.Module, deployed: nn.Module, example: Tensor, clock: Clock) -> bool:
-    """Whether a network is faster as a whole: layers that hand on another layout may cost their neighbours time."""
+    """Return whether the network is faster as a whole: an output in another layout may slow the next layer down."""
     with torch.inference_mode(), _evaluating(network), _evaluating(deployed):
         seconds = clock({MASKED: lambda: network(example), "deployed": lambda: deployed(example)})
     return seconds["deployed"] <= (1 - WHOLE_MARGIN) * seconds[MASKED]
@@ -74,7 +74,7 @@ def _faster(network: nn.Module, deployed: nn.Module, example: Tensor, clock: Clo
 
 @torch.no_grad()
 def inputs_of(network: nn.Module, names: Sequence[str], example: Tensor) -> dict[str, Tensor]:
-    """Return what each of these layers reads in evaluation mode, when first called; the network is left as it was."""
+    """Return the input of each of these layers at its first call in evaluation mode; the network is unchanged."""
     seen: dict[str, Tensor] = {}
     with _evaluating(network):
         hooks = [network.get_submodule(name).register_forward_pre_hook(_keeper(name, seen)) for name in names]

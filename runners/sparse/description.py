@@ -1,4 +1,4 @@
-"""Replaced layers in values of JSON, so that a network can be built again without the one it was made of."""
+"""Descriptions of replaced layers as JSON values, from which a network is rebuilt."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Description = dict[str, Any]
 
 
 def describe(layer: Replacement) -> Description:
-    """Return what makes a replaced layer, in values of JSON: kind, product and sizes, no weights.
+    """Return the description of a replaced layer, without weights, as JSON values.
 
-    Keys: kind (the word for the row), sizes (of the product), inputs, bias, and for a convolution window and counts.
+    Keys: kind, sizes (of the product), inputs, bias, and for a convolution window and counts.
     """
     common = {
         "kind": layer.product.name,
@@ -38,7 +38,7 @@ def describe(layer: Replacement) -> Description:
 
 
 def build(description: Mapping[str, Any]) -> Replacement:
-    """Return a layer of this description with room for its state, all zero. Raises KeyError where a key is missing."""
+    """Return a layer of this description, its state all zero. Raises KeyError if a key is missing."""
     product = PRODUCTS[description["kind"]](**description["sizes"])
     if "window" not in description:
         return SparseLinear(description["inputs"], product, description["bias"])
@@ -52,7 +52,7 @@ def plan(network: nn.Module) -> dict[str, Description]:
 
 
 def rebuild(network: nn.Module, layers: Mapping[str, Mapping[str, Any]]) -> nn.Module:
-    """Return a copy of a dense network with replaced layers as in a `plan`, ready for their state dict."""
+    """Return a copy of a dense network with the replaced layers of a `plan`, ready for their state dict."""
     network = copy.deepcopy(network)
     for name, description in layers.items():
         network = put(network, name, build(description))
@@ -60,9 +60,9 @@ def rebuild(network: nn.Module, layers: Mapping[str, Mapping[str, Any]]) -> nn.M
 
 
 def densified(network: nn.Module, keep: tuple[str, ...] = (Positions.name,)) -> nn.Module:
-    """Return a copy with dense layers for the replaced ones, zeros in place: for ONNX, which has no sparse products.
+    """Return a copy with dense layers in place of the replaced ones: for ONNX, which has no sparse products.
 
-    keep: kinds that are left as they are; the small dense matrices export.
+    keep: kinds that are not converted; small dense matrices can be exported.
     """
     network = copy.deepcopy(network)
     for name, layer in list(network.named_modules()):
@@ -72,7 +72,7 @@ def densified(network: nn.Module, keep: tuple[str, ...] = (Positions.name,)) -> 
 
 
 def put(network: nn.Module, name: str, layer: nn.Module) -> nn.Module:
-    """Put a layer into the place of this name, and return the network: the layer, where that is the whole network."""
+    """Set the submodule of this name, and return the network; for the name "" return the layer."""
     if name == "":
         return layer
     network.set_submodule(name, layer)

@@ -1,4 +1,4 @@
-"""Layers that read the surviving positions alone: what stands in the place of a masked layer."""
+"""Sparse layers that replace masked layers and read the surviving positions only."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear)
 class SparseConv2d(nn.Module):
     """A convolution as a matrix product over some of the positions (channel, row, column) of its weight.
 
-    channels: int64 (P,), the input channel of every position, in the order of the places in the kernel. Part of the
-    state dict; how many positions there are at each place is not, it follows from the layer's description.
+    channels: int64 (P,), the input channel of every position, in the order of the kernel offsets. Part of the state
+    dict; `counts` is part of the layer's description instead.
     """
 
     channels: Tensor
 
     def __init__(self, window: Window, inputs: int, counts: Sequence[int], product: Product, bias: bool) -> None:
-        """inputs: channels. counts: positions at each place of the kernel, row by row; their sum is what it reads."""
+        """inputs: channels. counts: positions at each kernel offset, row by row; their sum is product.inputs."""
         super().__init__()
         self.window, self.inputs, self.counts, self.product = window, inputs, tuple(counts), product
         self.bias = nn.Parameter(torch.zeros(product.outputs)) if bias else None
         self.register_buffer("channels", torch.zeros(product.inputs, dtype=torch.int64))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, inputs, height, width) to (n, outputs, ...), laid out channels last."""
+        """Map (n, inputs, height, width) to (n, outputs, ...), in channels-last layout."""
         height, width = self.window.outputs(images.shape[2], images.shape[3])
         rows = [
             self.product(columns(part, self.window, self.inputs, self.channels, self.counts).t(), self.bias)
@@ -47,12 +47,12 @@ class SparseConv2d(nn.Module):
         return offsets * self.inputs + self.channels
 
     def dense(self) -> nn.Conv2d:
-        """Return the convolution that computes the same, zeros in place, its weight laid out channels last."""
+        """Return the equivalent dense convolution, zeros in place, its weight in channels-last layout."""
         w = self.window
         layer = nn.Conv2d(
             *(self.inputs, self.product.outputs, w.kernel, w.stride, w.padding, w.dilation),
             bias=self.bias is not None,
-            device="meta",  # nothing is drawn for weights that are replaced at once
+            device="meta",  # skips the initialisation of weights that are replaced at once
         )
         matrix = _spread(self.product, self.places(), self.inputs * len(self.counts))
         weight = matrix.view(self.product.outputs, *w.kernel, self.inputs).permute(0, 3, 1, 2)
@@ -60,19 +60,19 @@ class SparseConv2d(nn.Module):
 
 
 class SparseLinear(nn.Module):
-    """A linear layer that reads some of its input features. features: int64 (P,), part of the state dict."""
+    """A linear layer that reads some of its input features. features: int64 (P,), in the state dict."""
 
     features: Tensor
 
     def __init__(self, inputs: int, product: Product, bias: bool) -> None:
-        """inputs: features that come in; as many as the product has inputs are read."""
+        """inputs: number of input features, of which product.inputs are read."""
         super().__init__()
         self.inputs, self.product = inputs, product
         self.bias = nn.Parameter(torch.zeros(product.outputs)) if bias else None
         self.register_buffer("features", torch.zeros(product.inputs, dtype=torch.int64))
 
     def forward(self, values: Tensor) -> Tensor:
-        """(..., inputs) to (..., outputs)."""
+        """Map (..., inputs) to (..., outputs)."""
         read = values if self.product.inputs == self.inputs else values.index_select(-1, self.features)
         rows: Tensor = self.product(read.reshape(-1, self.product.inputs), self.bias)
         return rows.reshape(*values.shape[:-1], self.product.outputs)
@@ -82,13 +82,13 @@ class SparseLinear(nn.Module):
         return self.features
 
     def dense(self) -> nn.Linear:
-        """Return the linear layer that computes the same, zeros in place."""
+        """Return the equivalent dense linear layer, zeros in place."""
         layer = nn.Linear(self.inputs, self.product.outputs, bias=self.bias is not None, device="meta")
         return _filled(layer, _spread(self.product, self.places(), self.inputs), self.bias)
 
 
 def _spread(product: Product, places: Tensor, width: int) -> Tensor:
-    """Put the matrix of a product back among the columns that were left out."""
+    """Return the full matrix of a product, with zeros in the columns that it does not read."""
     matrix = product.dense()
     spread: Tensor = matrix.new_zeros(product.outputs, width).index_copy(1, places, matrix)
     return spread

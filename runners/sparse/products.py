@@ -1,4 +1,4 @@
-"""Ways to store a pruned matrix and to multiply with it. A product knows a matrix, nothing of layers."""
+"""Storage formats of a pruned matrix, and products with it. A product knows its matrix, not the layer."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from runners.sparse.operators import bsr_product, csr_product
 
 BLOCK_SIZES = (32, 16, 8, 4)
-FILLED = 0.8  # share of the values in stored blocks that must not be zero: below it compressed rows do as well
+FILLED = 0.8  # least share of non-zero values in stored blocks; below it compressed rows are as fast
 
 
 class Product(nn.Module):
     """A matrix (outputs, inputs) that multiplies rows of values.
 
-    name: the word for the row. `forward` takes rows (n, inputs), fastest where they are the transpose of a contiguous
-    (inputs, n), and an optional bias (outputs,), and returns (n, outputs).
+    name: the kind, as in the column realisation. `forward` takes rows (n, inputs), fastest if they are the transpose of
+    a contiguous (inputs, n), and an optional bias (outputs,), and returns (n, outputs).
     """
 
     name: ClassVar[str]
 
     def __init__(self, outputs: int, inputs: int) -> None:
-        """Hold a matrix of zeros of this size, as much of it as is stored."""
+        """Make a matrix of zeros of this size."""
         super().__init__()
         self.outputs, self.inputs = outputs, inputs
 
@@ -33,17 +33,17 @@ class Product(nn.Module):
         raise NotImplementedError
 
     def sizes(self) -> dict[str, Any]:
-        """Return what the initialiser needs to make room for the same state, in values of JSON."""
+        """Return the arguments of the initialiser that allocate the same state, as JSON values."""
         return {"outputs": self.outputs, "inputs": self.inputs}
 
 
 def untrained(values: Tensor) -> nn.Parameter:
-    """A parameter, so that it is counted as one, that is not trained: torch has no gradient for these products."""
+    """Return a parameter, so that it is counted, without gradient: torch has none for these products."""
     return nn.Parameter(values, requires_grad=False)
 
 
 class Positions(Product):
-    """A small dense matrix. Trains as any parameter does, and exports to ONNX."""
+    """A small dense matrix. It can be trained, and exported to ONNX."""
 
     name = "positions"
 
@@ -69,7 +69,7 @@ class Positions(Product):
 
 
 class Csr(Product):
-    """Compressed rows: every value that is not zero, and its column. Inference only."""
+    """Compressed rows (CSR): every non-zero value and its column. Inference only."""
 
     name = "csr"
     starts: Tensor
@@ -84,11 +84,11 @@ class Csr(Product):
 
     @classmethod
     def of(cls, matrix: Tensor) -> Csr:
-        """Store the values of a matrix that are not zero."""
+        """Store the non-zero values of a matrix."""
         sparse = matrix.to_sparse_csr()
         product = cls(len(matrix), matrix.shape[1], len(sparse.values()))
         product.values = untrained(sparse.values().clone())
-        # int32 is what the libraries compute with; int64 they would convert in every product
+        # the libraries compute with int32, and would convert int64 in every product
         product.starts, product.places = sparse.crow_indices().int(), sparse.col_indices().int()
         return product
 
@@ -110,14 +110,14 @@ class Csr(Product):
 
 
 class Bsr(Product):
-    """Compressed rows of square blocks: those that are not all zero. Inference only."""
+    """Compressed rows of square blocks (BSR): every block that is not all zero. Inference only."""
 
     name = "bsr"
     starts: Tensor
     places: Tensor
 
     def __init__(self, outputs: int, inputs: int, stored: int, size: int) -> None:
-        """stored: number of blocks of size x size values, which outputs and inputs are multiples of."""
+        """stored: number of blocks of size x size values; size must divide outputs and inputs."""
         super().__init__(outputs, inputs)
         self.values = untrained(torch.zeros(stored, size, size))
         self.register_buffer("starts", torch.zeros(outputs // size + 1, dtype=torch.int32))
@@ -150,9 +150,9 @@ class Bsr(Product):
 
 
 def block_size(matrix: Tensor, channels: int) -> int | None:
-    """Return the largest size of square blocks that the zeros of a matrix fall into; None where they do not.
+    """Return the largest size of square blocks that the zeros of a matrix form; None if they form no blocks.
 
-    channels: so many columns belong together: no block reaches over their end.
+    channels: columns per kernel position; no block crosses from one position to the next.
     """
     for size in BLOCK_SIZES:
         if len(matrix) % size == 0 and channels % size == 0:

@@ -1,4 +1,4 @@
-"""2:4 sparsity in hardware: at most two of every four weights, side by side, are not zero."""
+"""2:4 sparsity in hardware: at most two of every four consecutive weights are not zero."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CAPABILITY = (8, 0)  # CUDA compute capability of the first chips with sparse te
 
 
 class SemiStructured(Product):
-    """Half of the values, and which half. Inference only, on CUDA; the flop counter takes it for a dense product.
+    """Half of the values, and their positions. Inference only, on CUDA; the flop counter counts it as dense.
 
-    torch computes it in float16 and bfloat16, and for float32 in TF32, with 10 bits of mantissa. That is too coarse
-    for a tolerance of 1e-4, so for a network in float32 the choice passes it over: see `autotuning.agrees`.
+    torch computes it in float16 and bfloat16, and for float32 in TF32, with 10 bits of mantissa. TF32 misses the
+    tolerance of 1e-4, so autotuning skips it for a network in float32: see `autotuning.agrees`.
     """
 
     name = "semi_structured"
@@ -32,7 +32,7 @@ class SemiStructured(Product):
     def of(cls, matrix: Tensor) -> SemiStructured:
         """Store a matrix for which `fits` is true."""
         quads = matrix.view(len(matrix), -1, 4)
-        # stable, so that the two places are the same on every machine where a quad has more than two zeros
+        # stable, so that quads with more than two zeros have the same places on every machine
         places = quads.ne(0).int().argsort(dim=-1, descending=True, stable=True)[..., :2].sort(-1).values
         product = cls(len(matrix), matrix.shape[1])
         product.values = untrained(quads.gather(-1, places).flatten(1).contiguous())
@@ -40,7 +40,7 @@ class SemiStructured(Product):
         return product
 
     def forward(self, rows: Tensor, bias: Tensor | None = None) -> Tensor:
-        """See `Product`. Raises RuntimeError or NotImplementedError where device, dtype or size is not supported."""
+        """See `Product`. Raises RuntimeError or NotImplementedError if device, dtype or size is not supported."""
         if self._packed is None or self._packed.device != rows.device:
             self._packed = to_sparse_semi_structured(self.dense().contiguous())
         product = torch.mm(self._packed, rows.t().contiguous()).t()
@@ -58,12 +58,12 @@ class SemiStructured(Product):
 
 
 def fits(matrix: Tensor) -> bool:
-    """Whether torch may have a product for this matrix (outputs, inputs): on such a device, and 2:4 all over."""
+    """Return whether a matrix (outputs, inputs) is 2:4 sparse, on a device with sparse tensor cores."""
     if matrix.device.type != "cuda" or torch.cuda.get_device_capability(matrix.device) < CAPABILITY:
         return False
     return two_of_four(matrix)
 
 
 def two_of_four(matrix: Tensor) -> bool:
-    """Whether every four values of a row, side by side, have two zeros at least."""
+    """Return whether every four consecutive values of a row have at least two zeros."""
     return matrix.shape[1] % 4 == 0 and int(matrix.view(len(matrix), -1, 4).ne(0).sum(-1).max()) <= 2
