@@ -1,4 +1,4 @@
-"""Results of several machines in one folder: klevel collect A B --into DIR."""
+"""Merge the results folders of several machines: klevel collect A B --into DIR."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from results.columns import FILES, VARYING, Trial
 from results.errors import InputError
 from runners.store import read_json, rows_by_trial, write_csv, write_json
 
-# what says how and where a trial ran, and so differs between machines that found the same
+# columns that describe the run, and may differ between machines with equal results
 OF_THE_MACHINE = (*VARYING, "device", "threads", "torch", "suite")
 
 
 def collect(folders: Sequence[Path], into: Path) -> int:
     """Merge the CSVs, the machines and the suite file of results folders into one; return the number of trials.
 
-    What lies in `into` already takes part. Of a trial that stands in several, the row that is done is taken, or else
-    the first. Raises InputError where a folder holds no trials, or two rows of one trial that are done contradict each
-    other in what is not of the machine; nothing is written then.
+    Existing results in `into` are merged too. For a trial in several folders, a done row is preferred, else the first
+    is taken. Raises InputError, before writing anything, if a folder has no trials, or if two done rows of one trial
+    differ in a column that does not describe the machine.
     """
     sources = list(dict.fromkeys([*[into] * (into / "trials.csv").is_file(), *folders]))
     taken: dict[str, tuple[Path, Trial]] = {}
@@ -47,7 +47,7 @@ def _trials(folder: Path) -> dict[str, list[Trial]]:
 
 
 def _agree(one: tuple[Path, Trial], other: tuple[Path, Trial]) -> None:
-    """Raise InputError where two rows of one trial that are done are not of one experiment and result."""
+    """Raise InputError if two done rows of one trial differ in experiment or result."""
     (a, first), (b, second) = one, other
     if first.status != "done" or second.status != "done":
         return
@@ -60,7 +60,7 @@ def _agree(one: tuple[Path, Trial], other: tuple[Path, Trial]) -> None:
 
 
 def _merge_rows(sources: Sequence[Path], taken: dict[str, tuple[Path, Trial]], into: Path) -> None:
-    """Write the three CSVs; epochs and latencies of a trial are those beside its row."""
+    """Write the three CSVs; the epochs and latencies of a trial come from the folder of its row."""
     parts = {
         (name, folder): rows_by_trial(folder / f"{name}.csv", name, FILES[name])
         for name in ("epochs", "latency")

@@ -1,4 +1,4 @@
-"""A dataset ready for a trial: split, normalised, on its device."""
+"""Prepare a dataset for a trial: split, normalised, on its device."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ class Split:
         return self.images[:n]
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the split in its order; the last batch may be smaller."""
+        """Yield batches in the order of the split; the last batch may be smaller."""
         yield from zip(self.images.split(batch_size), self.labels.split(batch_size), strict=True)
 
     def shuffled(
         self, batch_size: int, generator: Generator, augmentation: Sequence[str]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the split once in the generator's order, augmented at the size of the images."""
+        """Yield batches of one pass in random order, augmented at the size of the images."""
         for indices in torch.randperm(len(self), generator=generator).split(batch_size):
             indices = indices.to(self.labels.device)
             images = self.images[indices]
@@ -78,10 +78,10 @@ AnySplit = Split | FileSplit
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits, in memory or as files, and what is done to their uint8 images on the device.
+    """The three splits, in memory or as files, and the preprocessing of their uint8 images on the device.
 
-    mean, std: per channel, in [0, 255]. resolution: height and width in pixels that the network sees; None for those
-    of the splits.
+    mean, std: per channel, in [0, 255]. resolution: height and width in pixels of the network's input; None for the
+    size of the splits.
     """
 
     train: AnySplit
@@ -99,25 +99,25 @@ class Data:
 
     @property
     def size(self) -> int:
-        """Height and width in pixels of what the network sees."""
+        """Height and width in pixels of the network's input."""
         return self.resolution or self.train.size
 
     @property
     def device(self) -> torch.device:
-        """Where batches are."""
+        """Device of the batches."""
         return self.train.labels.device
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return float32 images at the network's resolution less the mean, divided by the standard deviation."""
+        """Resize images to the network's resolution and normalise them: (pixels - mean) / std, float32."""
         pixels = images.float()
         if pixels.shape[2] != self.size:
             pixels = F.interpolate(pixels, self.size, mode="bilinear", align_corners=False, antialias=True)
         return (pixels - self.mean) / self.std
 
     def batches(self, split: AnySplit, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through a split in its order, normalised; the last batch may be smaller.
+        """Yield normalised batches in the order of the split; the last batch may be smaller.
 
-        Raises InputError naming an image file that cannot be read.
+        Raises InputError, which names the file, if an image cannot be read.
         """
         for images, labels in split.batches(batch_size):
             yield self.normalise(images), labels
@@ -125,9 +125,9 @@ class Data:
     def shuffled(
         self, batch_size: int, generator: Generator, augmentation: Sequence[str] = ()
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the training split once in the generator's order, augmented and normalised.
+        """Yield batches of one pass over the training split in random order, augmented and normalised.
 
-        Raises InputError naming an image file that cannot be read.
+        Raises InputError, which names the file, if an image cannot be read.
         """
         for images, labels in self.train.shuffled(batch_size, generator, augmentation):
             yield self.normalise(images), labels
@@ -151,15 +151,15 @@ def _source_dataset(dataset: str) -> SourceDataset:
 
 
 def _stratified(labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Indices of n stratified samples, and of the rest; the same for every trial, whatever its seed."""
-    # a rest with fewer samples than classes cannot be stratified, and is too small to matter
+    """Return the indices of n stratified samples, and of the rest; the same for every trial and seed."""
+    # a rest with fewer samples than classes cannot be stratified
     strata = labels.numpy() if len(labels) - n >= len(labels.unique()) else None
     chosen, rest = train_test_split(range(len(labels)), train_size=n, stratify=strata, random_state=0)
     return torch.tensor(sorted(chosen)), torch.tensor(sorted(rest))
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel, float64, from the histogram of the bytes: exact, and no large copy."""
+    """Return mean and standard deviation per channel, float64, from the histogram of bytes: exact, without a copy."""
     counts = torch.stack([images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]).double()
     share, value = counts / counts.sum(1, keepdim=True), torch.arange(256.0, dtype=torch.float64)
     mean = share @ value
@@ -167,7 +167,7 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _normalisation(name: Normalisation, dataset: str, train: AnySplit) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel in [0, 255]: of the training split, or of ImageNet."""
+    """Return mean and standard deviation per channel in [0, 255]: of the training split, or of ImageNet."""
     if name == "dataset" and isinstance(train, Split):
         return _moments(train.images)
     if train.channels != len(IMAGENET[0]):
@@ -198,13 +198,13 @@ def load(
 ) -> Data:
     """Return a dataset with its fixed validation split, a tenth of the training set and at most 5,000 images.
 
-    train_images: a stratified part of what is left to train on; None for all of it. normalisation: `dataset` for mean
-    and standard deviation of the whole training split, `imagenet` for those of ImageNet, which image folders always
-    get: nobody should decode them twice. size: the resolution in pixels that the architecture wants, None for the
-    dataset's own; images in memory are augmented at their own and resized after it. choose_on_test: validation is a
-    fixed, stratified half of the test images and test the other half, for a dense network that came from elsewhere and
-    may have been trained on all training images. Raises InputError if the dataset is not found, has fewer images
-    than that, or is not in colour as ImageNet is.
+    train_images: number of training images, a stratified part of the training split; None for all of them.
+    normalisation: `dataset` for mean and standard deviation of the whole training split; `imagenet` for those of
+    ImageNet, which image folders always use, to avoid decoding them twice. size: input resolution in pixels of the
+    architecture, None for the dataset's own; images in memory are augmented before they are resized. choose_on_test:
+    use a fixed, stratified half of the test images for validation and the other half as the test split, for a
+    pretrained network that may have seen all training images. Raises InputError if the dataset is not found, has fewer
+    images, or is not in colour although the normalisation is ImageNet's.
     """
     device = device or torch.device("cpu")
     source = _source_dataset(dataset)

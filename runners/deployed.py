@@ -1,11 +1,11 @@
-"""A network that `klevel export` wrote, loaded back: without methods, training, or data.
+"""Load a network that `klevel export` wrote, without methods, training, or data.
 
     from runners.deployed import load
 
     network = load("DIR")  # in evaluation mode, on the CPU
-    scores = network(images)  # float32 (n, channels, size, size), normalised as plan.json says
+    scores = network(images)  # float32 (n, channels, size, size), normalised as in plan.json
 
-Nothing in the folder is code: `plan.json` is JSON, `network.pt` is read with `weights_only`.
+The folder contains no code: `plan.json` is JSON, `network.pt` is read with `weights_only`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ FORMAT = 1
 
 
 def load(folder: str | Path) -> nn.Module:
-    """Return the network of an export, on the CPU and in evaluation mode; for what it takes see `read_plan`.
+    """Return the network of an export, on the CPU and in evaluation mode; see `read_plan` for its input.
 
-    Raises InputError where the folder is no export, or one that this version of klevel cannot build.
+    Raises InputError if the folder is not an export, or this version of klevel cannot build it.
     """
     plan = read_plan(folder)
     build = plan["architecture"]
@@ -36,23 +36,23 @@ def load(folder: str | Path) -> nn.Module:
     network = apply_plan(plan, network)
     path = Path(folder) / WEIGHTS
     try:
-        # assigned, not copied: so weights lie in memory as they did, which decides how fast and with which rounding
+        # assigned, not copied, to keep the memory layout of the weights, which affects speed and rounding
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), assign=True)
     except OSError:
         raise
-    except Exception as error:  # torch raises whatever a corrupt file leads to
+    except Exception as error:  # torch may raise anything for a corrupt file
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not the weights of {PLAN} beside it ({reason})") from error
     return network.eval()
 
 
 def read_plan(folder: str | Path) -> dict[str, Any]:
-    """Return the plan of an export. Raises InputError where there is none of this format.
+    """Return the plan of an export. Raises InputError if there is none of this format.
 
-    format, trial: what wrote it, and what it is. architecture: name and arguments of the dense network. input: shape
-    of one image. normalisation: mean and std per channel, of pixels in [0, 255]; (pixels - mean) / std is what the
-    network takes. modules, tensors: see `runners.plan`; a tensor that was sliced has `of`, `dense_shape` and `kept`,
-    the indices that are left of each dim of the dense one, null for all.
+    format: version of the format. trial: columns of the trial's row. architecture: name and arguments of the dense
+    network. input: shape of one image. normalisation: mean and std per channel, for pixels in [0, 255]; the network
+    takes (pixels - mean) / std. modules, tensors: see `runners.plan`; a sliced tensor has `of`, `dense_shape` and
+    `kept`: the kept indices of each dim of the dense tensor, null for all.
     """
     path = Path(folder) / PLAN
     try:

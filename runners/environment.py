@@ -21,9 +21,9 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def code_of(kind: type) -> str | None:
-    """Return a hash of the source files of a class and of what it inherits from; None where one cannot be read.
+    """Return a hash of the source files of a class and its base classes; None if a file cannot be read.
 
-    What these files import is not in it.
+    Files that these files import are not hashed.
     """
     digest = hashlib.sha256()
     try:
@@ -37,7 +37,7 @@ def code_of(kind: type) -> str | None:
 
 @lru_cache(maxsize=1)
 def commit() -> str | None:
-    """Return the short commit of klevel, with a + behind it where files differ from it; None outside of git."""
+    """Return the short commit of klevel, followed by + if files differ from it; None outside of git."""
     head = _git("rev-parse", "--short=10", "HEAD")
     return None if head is None else head.strip() + ("+" if uncommitted() else "")
 
@@ -48,7 +48,7 @@ def uncommitted() -> list[str]:
 
 
 def _git(*words: str) -> str | None:
-    """Return what git says of this checkout; None where there is no git, or no repository."""
+    """Return the output of git in this checkout; None without git, or without a repository."""
     here = Path(__file__).parents[1]
     try:
         done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10)
@@ -58,7 +58,7 @@ def _git(*words: str) -> str | None:
 
 
 def machine() -> dict[str, str | int]:
-    """Return what this machine is: Python, system, processor, cores, GPU where there is one, and library versions."""
+    """Describe this machine: Python, system, processor, cores, GPU if there is one, and library versions."""
     found: dict[str, str | int] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -73,7 +73,7 @@ def machine() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    """Return the name of the processor; Python itself knows only its architecture on Linux."""
+    """Return the name of the processor, from /proc/cpuinfo on Linux, where Python knows only the architecture."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -83,7 +83,7 @@ def _processor() -> str:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return a device by name; `auto` is CUDA where it is. Raises ValueError where the name is none or not here."""
+    """Return a device by name; `auto` is CUDA if available, else the CPU. Raises ValueError for an unknown device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -95,9 +95,9 @@ def choose_device(name: str) -> torch.device:
 
 
 def die_with_parent() -> None:
-    """End this process when the one named in $KLEVEL_PARENT_PID has ended, so that a killed script leaves no run.
+    """End this process when the process $KLEVEL_PARENT_PID has ended, so that a killed script leaves no run behind.
 
-    The script sets it; a run started by hand, with nohup say, goes on after its shell.
+    run_all.sh sets the variable. A run started by hand, for example with nohup, outlives its shell.
     """
     parent = os.environ.get("KLEVEL_PARENT_PID", "")
     if parent.isdecimal():
@@ -105,7 +105,7 @@ def die_with_parent() -> None:
 
 
 def die_with_main_process() -> None:
-    """End this worker process when the process that made it has ended, however that was."""
+    """End this worker process when its main process has ended for any reason."""
     main = multiprocessing.parent_process()
     if main is not None:
         _watch(lambda: not main.is_alive())

@@ -1,4 +1,4 @@
-"""Doing many tasks, in this process or in several, and never losing one task's failure or another one's work."""
+"""Run many tasks, in this process or in several; a failing task is reported and does not stop the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Spec = DenseSpec | TrialSpec
 
 @dataclass(frozen=True)
 class RunContext:
-    """What every task of a run shares: where results go, on what device, with how many threads each."""
+    """Values shared by all tasks of a run: results folder, suite, device, and CPU threads of each task."""
 
     results: Path
     suite: str
@@ -40,7 +40,7 @@ class RunContext:
 
 @dataclass(frozen=True)
 class EpochEvent:
-    """An epoch that ended, and of which task."""
+    """The end of an epoch of a task. name: method, architecture and dataset."""
 
     name: str
     seed: int
@@ -52,9 +52,9 @@ _log = logging.getLogger("klevel")
 
 
 def perform(context: RunContext, spec: Spec, listen: Listener) -> str | None:
-    """Do one task; return None, or the reason in one line where it failed.
+    """Run one task; return None, or the reason in one line if it failed.
 
-    A trial that fails, or whose grouping does not apply to its network, leaves a row that says so.
+    A trial that fails, or whose grouping does not apply to its network, leaves a row with the reason.
     """
     store = Store(context.results, context.suite)
     folder = store.begin(spec) if isinstance(spec, TrialSpec) else store.dense(spec)
@@ -76,7 +76,7 @@ def perform(context: RunContext, spec: Spec, listen: Listener) -> str | None:
 
 
 def _do(spec: Spec, context: TrialContext) -> str | None:
-    """Do a task and keep what it found; return the reason where a trial ran to its end and failed all the same."""
+    """Run a task and save its results; return the reason if a trial ran to its end but failed."""
     if isinstance(spec, DenseSpec):
         train_dense(spec, context)
         return None
@@ -86,7 +86,7 @@ def _do(spec: Spec, context: TrialContext) -> str | None:
 
 
 def _reporter(spec: Spec, listen: Listener) -> Callable[[EpochRecord], None]:
-    """Return what hears of each epoch of a task: the log and the listener."""
+    """Return a function that reports each epoch of a task to the log and the listener."""
     method = spec.method if isinstance(spec, TrialSpec) else "dense network"
 
     def report(epoch: EpochRecord) -> None:
@@ -98,7 +98,7 @@ def _reporter(spec: Spec, listen: Listener) -> Callable[[EpochRecord], None]:
 
 @contextlib.contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Send the log to this file, and nowhere else."""
+    """Write the log to this file only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -113,19 +113,19 @@ def _logged_to(path: Path) -> Iterator[None]:
 
 
 def prepare(threads: int) -> None:
-    """Set this process up so that the same task gives the same numbers in every process."""
+    """Configure torch so that the same task gives the same numbers in every process."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # float32 means float32 on an accelerator too: with TF32, masked and compact networks differ by more than 1e-4
+    # no TF32 on accelerators: with it, masked and compact networks differ by more than 1e-4
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def execute(
     context: RunContext, specs: Sequence[Spec], jobs: int, listen: Listener
 ) -> Iterator[tuple[Spec, str | None]]:
-    """Do the tasks, `jobs` at a time, and yield each with its outcome as it ends: see `perform`.
+    """Run the tasks, `jobs` at a time, and yield each with its outcome as it ends: see `perform`.
 
-    Raises WorkerDied where a process is lost; what had ended by then is kept.
+    Raises WorkerDied if a worker process dies; the results of finished tasks are kept.
     """
     if jobs == 1 or len(specs) == 1:
         prepare(context.threads)
@@ -146,7 +146,7 @@ def _in_processes(
         futures = {pool.submit(_perform_in_worker, context, spec): spec for spec in specs}
         for future in as_completed(futures):
             yield futures[future], future.result()
-        # only here: a worker that was killed while it told its event holds the lock of the queue for ever
+        # only after a regular end: a worker killed while it put an event holds the lock of the queue forever
         queue.put(None)
     except BrokenProcessPool:
         raise WorkerDied(
@@ -170,7 +170,7 @@ _event_queue: Any = None  # of a worker: the queue to the main process
 def _begin_worker(threads: int, queue: Any) -> None:
     global _event_queue
     _event_queue = queue
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle: it ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C, and ends its workers
     environment.die_with_main_process()
     prepare(threads)
 

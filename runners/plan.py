@@ -1,10 +1,8 @@
-"""How a compact network differs from its dense one, in plain values: written as JSON, and carried out on the dense one.
+"""Plans: the differences of a compact network from its dense one as JSON values, to rebuild it from the dense one.
 
-A plan holds, by name, `modules` (what is set on a module, what stands in its place, which children are left) and
-`tensors` (the shape of every parameter and buffer that is not as in the dense network; null where it is gone). It is
-found by comparing the two networks, so it does not matter how the compact one was made. Where a compaction puts a
-module of another class in the place of one, or one whose buffers are not in the state dict, `KINDS` says how to write
-it down and build it again.
+A plan has, by name, `modules` (changed attributes, replacements, remaining children) and `tensors` (the shape of every
+changed parameter and buffer; null for a removed one). It is found by comparing the two networks, for any compaction.
+`KINDS` describes and builds replacements of another class, and modules with buffers outside the state dict.
 """
 
 from __future__ import annotations
@@ -28,10 +26,10 @@ from runners.zero_padding_shortcut import ZeroPaddingShortcut
 class ModuleKind:
     """A class of modules that a plan can put into a network.
 
-    describe: returns what makes the module, in values of JSON; no weights, and nothing of its children.
-    build: takes this and the module of the dense network in whose place it stands, or None where there is none, and
-        returns the module. What it holds of the dense one (a wrapped layer, say) is compared and changed further;
-        its parameters get their shapes from the plan and their values from the state dict.
+    describe: returns the description of a module as JSON values, without weights and children.
+    build: takes a description and the dense module to replace, or None, and returns the new module. Children taken from
+        the dense module (such as a wrapped layer) are compared and changed further; parameters get their shapes from
+        the plan and their values from the state dict.
     """
 
     type: type[nn.Module]
@@ -46,12 +44,12 @@ def _describe_shortcut(layer: ZeroPaddingShortcut) -> dict[str, Any]:
 def _build_shortcut(description: dict[str, Any], dense: nn.Module | None) -> ZeroPaddingShortcut:
     layer = ZeroPaddingShortcut(1, 1, description["stride"])
     layer.inputs, layer.source = description["inputs"], torch.tensor(description["source"], dtype=torch.int64)
-    layer.remove_outputs(())  # nothing goes; but it sees anew how its channels lie
+    layer.remove_outputs(())  # removes nothing, but updates the padding
     return layer
 
 
 def _build_selection(description: dict[str, Any], dense: nn.Module | None) -> ChannelSelection:
-    assert isinstance(dense, nn.Conv2d | nn.Linear), "what reads some maps only is a layer"
+    assert isinstance(dense, nn.Conv2d | nn.Linear), "only a layer reads selected channels"
     return ChannelSelection(dense, torch.tensor(description["index"], dtype=torch.int64))
 
 
@@ -79,9 +77,9 @@ Module = nn.Module | None
 
 
 def compare(dense: nn.Module, compact: nn.Module) -> Plan:
-    """Return the plan that turns a network built as the dense one into one built as the compact one.
+    """Return the plan that turns the dense network into the compact one.
 
-    Raises InputError where a module differs in a way that no plan can say.
+    Raises InputError if a plan cannot describe a difference.
     """
     modules: dict[str, Any] = {}
     like = _compare("", copy.deepcopy(dense), compact, modules)
@@ -93,7 +91,7 @@ def compare(dense: nn.Module, compact: nn.Module) -> Plan:
 
 
 def apply_plan(plan: Mapping[str, Any], dense: nn.Module) -> nn.Module:
-    """Return the network of a plan, made of the dense one, which is used up. Its values are not set yet."""
+    """Turn a dense network into the network of a plan, in place if possible, and return it; its values are not set."""
     network: nn.Module = dense
     for path, entry in plan["modules"].items():  # parents come before their children
         if path:
@@ -112,7 +110,7 @@ def apply_plan(plan: Mapping[str, Any], dense: nn.Module) -> nn.Module:
 
 
 def _compare(path: str, dense: Module, compact: Module, modules: dict[str, Any]) -> Module:
-    """Write into `modules` what turns one into the other, and return the dense one so turned, but for tensors."""
+    """Add the changes from dense to compact to `modules`; return the dense module with them, except for tensors."""
     entry = _entry(path, dense, compact)
     if entry != {}:
         modules[path] = entry
@@ -124,7 +122,7 @@ def _compare(path: str, dense: Module, compact: Module, modules: dict[str, Any])
 
 
 def _entry(path: str, dense: Module, compact: Module) -> dict[str, Any] | None:
-    """Return how a module differs, its children's own differences left out; empty where it does not."""
+    """Return the differences of a module without those inside its children; empty if there are none."""
     if compact is None:
         return {} if dense is None else None
     entry: dict[str, Any] = {}
@@ -145,7 +143,7 @@ def _entry(path: str, dense: Module, compact: Module) -> dict[str, Any] | None:
 
 
 def _changed(module: Module, entry: dict[str, Any] | None) -> Module:
-    """Carry an entry of a plan out, in place where that is possible, and return the module."""
+    """Apply an entry of a plan to a module, in place where possible, and return the module."""
     if entry is None:
         return None
     if "kind" in entry:
@@ -165,7 +163,7 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
 def _attributes(path: str, dense: nn.Module, compact: nn.Module) -> dict[str, Any]:
-    """Return the plain attributes that differ: numbers of channels, heads, ... Raises InputError for tensors."""
+    """Return the plain attributes that differ (numbers of channels, heads, ...). Raises InputError for tensors."""
     changed = {}
     old = {n: v for n, v in vars(dense).items() if n not in _OF_EVERY_MODULE}
     new = {n: v for n, v in vars(compact).items() if n not in _OF_EVERY_MODULE}

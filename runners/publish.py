@@ -1,4 +1,4 @@
-"""Published evidence: the CSVs of a suite that was run whole, as results/reference/SUITE has them."""
+"""Publish the CSVs of a complete suite as evidence in results/reference/SUITE."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FORCED = "forced.txt"
 def publish(store: Store, trials: Sequence[TrialSpec], reference: Path, force: str | None = None) -> Path:
     """Copy the CSVs of a suite, its file and its machines to reference/SUITE, and return that folder.
 
-    trials: all of the suite; each must be done or skipped. force: why it may be published all the same, which is kept
-    in the folder. What is there of another run is replaced, and its figures go: they are to be drawn again.
-    Raises InputError with the first reason against it.
+    trials: all trials of the suite; each must be done or skipped. force: the reason to publish despite faults, which is
+    saved in the folder. An existing folder is replaced, figures included: draw them again.
+    Raises InputError with the first fault.
     """
     reasons = _against(store, trials)
     if reasons and not force:
@@ -37,7 +37,7 @@ def publish(store: Store, trials: Sequence[TrialSpec], reference: Path, force: s
 
 
 def _against(store: Store, trials: Sequence[TrialSpec]) -> list[str]:
-    """Return what speaks against publishing, a line each."""
+    """Return the faults that prevent publishing, one line each."""
     rows = {spec.id: store.row(spec) for spec in trials}
     missing = sum(row is None for row in rows.values())
     failed = sum(row is not None and row.status == "failed" for row in rows.values())

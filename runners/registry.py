@@ -1,4 +1,4 @@
-"""Registries of named functions, filled by importing the files of a folder, by providers, and by a user's own."""
+"""Registries of named functions: from the files of a folder, from providers, and by import path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Callable[..., object])
 
 @dataclass(frozen=True)
 class Provider(Generic[T]):
-    """Entries that another library has: `names` lists them, `get` makes the entry of a name, both without prefix."""
+    """Entries from another library: `names` lists them, `get` returns the entry of a name, both without the prefix."""
 
     help: str
     names: Callable[[], Iterable[str]]
@@ -27,21 +27,21 @@ class Provider(Generic[T]):
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Names and what they stand for. The first line of an entry's docstring is its help.
+    """A mapping from names to entries. The first line of an entry's docstring is its help.
 
-    A name is one that was registered, one under the prefix of a provider, or `package.module:function` for a function
-    that is no part of klevel. Iteration goes through the registered names only: the others have no end.
+    A name is registered, has the prefix of a provider, or is `package.module:function` for a function outside klevel.
+    Iteration covers the registered names only, since the other names are unlimited.
     """
 
     def __init__(self, kind: str, signature: str = "") -> None:
-        """kind: what the entries are, in the singular: it stands in error messages. signature: of an entry, as help."""
+        """kind: noun for an entry, for error messages. signature: of an entry, for help."""
         self.kind = kind
         self.signature = signature
         self._entries: dict[str, T] = {}
         self._providers: dict[str, Provider[T]] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorate a function to be the entry of this name. Raises ValueError where the name is taken."""
+        """Decorate a function to register it under this name. Raises ValueError if the name is taken."""
 
         def add(entry: T) -> T:
             if name in self._entries:
@@ -52,9 +52,9 @@ class Registry(Mapping[str, T], Generic[T]):
         return add
 
     def provide(self, prefix: str, names: Callable[[], Iterable[str]], get: Callable[[str], T], help: str) -> None:
-        """Let the names that begin with a prefix be made by another library. help: one line about all of them.
+        """Add a provider for the names with a prefix. help: one line about all of them.
 
-        names is not called before such a name is asked for, so the library need not be imported before.
+        names is not called until such a name is requested, so that the library is imported only if needed.
         """
         self._providers[prefix] = Provider(help, names, get)
 
@@ -64,7 +64,7 @@ class Registry(Mapping[str, T], Generic[T]):
             importlib.import_module(f"{package}.{module.name}")
 
     def __getitem__(self, name: str) -> T:
-        """Return the entry. Raises InputError with the nearest known name where there is none."""
+        """Return the entry of a name. Raises InputError, with the nearest known name, if it is unknown."""
         if name in self._entries:
             return self._entries[name]
         for prefix, provider in self._providers.items():
@@ -81,19 +81,19 @@ class Registry(Mapping[str, T], Generic[T]):
         return name.removeprefix(prefix)
 
     def check(self, name: str) -> str:
-        """Return the name if it stands for something. Raises InputError with one line that says why it does not."""
+        """Return the name if it has an entry. Raises InputError, with the reason in one line, if it has none."""
         self[name]
         return name
 
     def __contains__(self, name: object) -> bool:
-        """Say whether the name stands for something."""
+        """Return whether the name has an entry."""
         try:
             return isinstance(name, str) and bool(self.check(name))
         except InputError:
             return False
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the registered names in alphabetical order."""
+        """Iterate over the registered names in alphabetical order."""
         return iter(sorted(self._entries))
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return (self[name].__doc__ or "").strip().split("\n")[0]
 
     def lines(self) -> dict[str, str]:
-        """Return a line of help for every registered name, then for every prefix, then for a function of one's own."""
+        """Return a line of help for every registered name, every prefix, and custom functions, in this order."""
         provided = {f"{p}NAME": f"{v.help}: {', '.join(sorted(v.names()))}" for p, v in self._providers.items()}
         own_help = f"a function of your own {self.signature}".rstrip()
         return {name: self.help(name) for name in self} | provided | {OWN: own_help}
@@ -115,9 +115,9 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 def own(path: str) -> Callable[..., object]:
-    """Return the function that `package.module:function` names; modules of the current folder are found as well.
+    """Import the function of `package.module:function`; modules in the current folder are found too.
 
-    Raises InputError with one line where the module cannot be imported or has no such function.
+    Raises InputError, in one line, if the module cannot be imported or has no such function.
     """
     name, _, attribute = path.partition(":")
     if not name or not attribute:
@@ -125,7 +125,7 @@ def own(path: str) -> Callable[..., object]:
     _make_current_folder_importable()
     try:
         module = importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # a module raises whatever its code leads to
+    except (Exception, SystemExit) as error:  # a module may raise anything
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"cannot import {name} ({type(error).__name__}: {reason})") from error
     if attribute not in vars(module):
@@ -138,6 +138,6 @@ def own(path: str) -> Callable[..., object]:
 
 
 def _make_current_folder_importable() -> None:
-    """Do what `python -m` does by itself and an installed command does not."""
+    """Add the current folder to sys.path, as `python -m` does but an installed command does not."""
     if not {"", str(Path.cwd())} & set(sys.path):
         sys.path.insert(0, "")

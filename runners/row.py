@@ -1,4 +1,4 @@
-"""What a trial is, as a row of trials.csv: filled from the spec alone, so that a failed row has it too."""
+"""The identity of a trial as a row of trials.csv, filled from its spec alone, so that a failed row has it too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from results.columns import Trial
 from runners.environment import code_of
 from runners.spec import PRECISION, TrialSpec
 
-# columns that are fields of the recipe as they stand there
+# columns that are copied from the recipe
 OF_RECIPE = ["train_images", "optimizer", "lr", "finetune_lr", "momentum", "weight_decay", "batch_size", "schedule"]
 OF_RECIPE += ["schedule_over", "warmup", "label_smoothing", "normalisation", "round_to"]
 
@@ -21,7 +21,7 @@ def row_of(
     status: Literal["done", "failed", "skipped"] = "done",
     reason: str | None = None,
 ) -> Trial:
-    """Return a row that says what the trial is, and nothing measured yet."""
+    """Return a row with the identity of the trial, without any measurement."""
     dense, sparsify, finetune = spec.epochs
     recipe = spec.recipe
     return Trial(

@@ -1,4 +1,4 @@
-"""A suite, run: dense networks first, then the trials that are missing, then the CSVs."""
+"""Run a suite: first the dense networks, then the missing trials, then the CSVs."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from runners.trial import TrialContext, begin_dense, data_of, measure_again
 
 @dataclass(frozen=True)
 class Again:
-    """Which of the trials that have finished run once more: those that failed, of changed methods, or all."""
+    """The finished trials to run again: failed ones, those of changed methods, or all."""
 
     failed: bool = False
     changed: bool = False
     all: bool = False
 
     def wants(self, row: Trial) -> bool:
-        """Return whether the trial of this row runs once more."""
+        """Return whether to run the trial of this row again."""
         return self.all or (self.failed and row.status == "failed") or (self.changed and is_outdated(row))
 
 
 def is_outdated(row: Trial) -> bool:
-    """Return whether a row was made by another version of its method's code; old rows do not tell."""
+    """Return whether another version of the method's code made a row; False for old rows without method_code."""
     return row.method_code is not None and row.method_code != code_of(METHODS[row.method])
 
 
@@ -45,7 +45,7 @@ NONE_AGAIN = Again()
 
 
 def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN) -> list[TrialSpec]:
-    """Return the trials that have not finished, and of the others those that run once more."""
+    """Return the trials to run: those that have not finished, and those to run again."""
     rows = {spec.id: store.row(spec) for spec in trials}
     return [s for s in trials if (row := rows[s.id]) is None or again.wants(row)]
 
@@ -53,9 +53,9 @@ def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN
 def run(
     context: RunContext, trials: Sequence[TrialSpec], jobs: int, again: Again = NONE_AGAIN, only_these: bool = False
 ) -> pd.DataFrame:
-    """Run what is missing of these trials, bring it into the CSVs (see `Store.collect`), and return their rows.
+    """Run the missing trials, merge their results into the CSVs (see `Store.collect`), and return the rows of all.
 
-    Raises InputError if a dataset or a file of weights is not to be had, or another run is at work in the folder.
+    Raises InputError if a dataset or a file of weights is not available, or another run uses the folder.
     """
     store = Store(context.results, context.suite)
     with store.lock():
@@ -72,9 +72,9 @@ def run(
 
 
 def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
-    """Measure every trial that is done once more, one after the other and nothing beside it; rebuild the CSVs.
+    """Measure every done trial again, one at a time, and write the CSVs.
 
-    Raises InputError if none is done, or a dataset is not to be had.
+    Raises InputError if no trial is done, or a dataset is not available.
     """
     store = Store(context.results, context.suite)
     prepare(context.threads)
@@ -93,7 +93,7 @@ def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
 
 
 def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
-    """Write a row with the reason for every trial that its method skips, and return the others."""
+    """Write a row with the reason for every trial that its method skips, and yield the others."""
     for spec in trials:
         reason = METHODS[spec.method].skip(spec)
         if reason is None:
@@ -104,9 +104,9 @@ def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpe
 
 
 def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
-    """Read every dataset and file of weights in this process first.
+    """Load every dataset and file of weights in this process first.
 
-    So a download happens once, and a mistake shows before any work. Raises InputError.
+    Downloads happen once, and faults are found before any training. Raises InputError.
     """
     cpu = torch.device("cpu")
     for spec in {(s.dataset, s.recipe.train_images, s.recipe.normalisation): s for s in pending}.values():
@@ -144,7 +144,7 @@ def _absent(store: Store, network: DenseSpec) -> bool:
 
 @contextmanager
 def _progress(total: int) -> Iterator[tqdm[NoReturn]]:
-    """One bar over the trials; a line now and then where the output is no terminal."""
+    """Show a progress bar over the trials; without a terminal, print a line every minute."""
     interval = 0.1 if sys.stderr.isatty() else 60
     with tqdm(total=total, unit="trial", mininterval=interval, disable=total == 0) as bar:
         yield bar

@@ -1,4 +1,4 @@
-"""What one trial is: validated, hashable, and the same name for the same experiment."""
+"""The spec of a trial: validated, and with an id that is equal for equal experiments."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from runners.datasets.augmentation import AUGMENTATIONS
 from runners.groupings import GROUPINGS, scope_of
 
 PROTOCOL = 2
-PRECISION = "float32"  # the only one that there is
+PRECISION = "float32"  # the only precision
 ScheduleOver = Literal["phase", "trial"]
 Equal = Literal["epochs", "macs"]
 
 
 class Strict(BaseModel):
-    """No unknown key, no number that is not finite, no true for a 1, no change after validation."""
+    """A frozen model that refuses unknown keys, numbers that are not finite, and booleans as numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -49,13 +49,13 @@ class Strict(BaseModel):
 
 
 class Recipe(Strict):
-    """How networks are trained, the same for every method. Epochs are per phase; see `TrialSpec.epochs`.
+    """The training recipe, the same for every method. Epochs are per phase; see `TrialSpec.epochs`.
 
-    schedule_over: `phase` begins the learning rate anew in each phase, `trial` lets one cycle go over sparsify and
-        fine-tune.
+    schedule_over: `phase` restarts the schedule of the learning rate in each phase; `trial` spans one schedule over
+        sparsify and fine-tune.
     dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.pretrained`.
-    normalisation: mean and standard deviation of the training split, or those of ImageNet.
-    round_to: the groups that a family keeps are rounded up to a multiple of it; see `methods.Budget.of`.
+    normalisation: by mean and standard deviation of the training split, or of ImageNet.
+    round_to: round the number of groups that a family keeps up to a multiple of this; see `methods.Budget.of`.
     """
 
     dense_epochs: int = Field(ge=0)
@@ -80,7 +80,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _trained_once(self) -> Self:
-        """Refuse a dense network that nobody trains, and one that is trained both elsewhere and here."""
+        """Raise ValueError unless the dense network is either trained here or loaded from a file."""
         if self.dense_weights is None and self.dense_epochs < 1:
             raise ValueError("dense_epochs = 0: must be greater than or equal to 1 without dense_weights")
         if self.dense_weights is not None and self.dense_epochs > 0:
@@ -91,17 +91,17 @@ class Recipe(Strict):
 
     @property
     def total_epochs(self) -> int:
-        """Epochs that every network of this recipe is trained for, whatever the method."""
+        """Total epochs of every trial of this recipe, for every method."""
         before = self.dense_epochs + self.sparsify_epochs
         if self.start != "dense":
             before = max(self.dense_epochs, self.sparsify_epochs)
         return before + self.finetune_epochs
 
 
-# what the shared dense network does not depend on
+# keys of the recipe that the shared dense network does not depend on
 NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "schedule_over", "start", "round_to"}
 
-# what a method may set of its own, as a hyper-parameter, in place of the recipe's
+# keys of the recipe that a method may override, as hyper-parameters
 TUNED = ("finetune_epochs", "finetune_lr", "schedule_over")
 
 
@@ -114,7 +114,7 @@ class Epochs(NamedTuple):
 
 
 def check_method(name: str) -> str:
-    """Return the name of a method if it is known. Raises InputError with the nearest one otherwise."""
+    """Return the name of a method if it is known. Raises InputError, with the nearest name, otherwise."""
     if name not in METHODS:
         raise InputError(f"unknown method; {nearest(name, METHODS)}")
     return name
@@ -126,7 +126,7 @@ def _model_of(method: type[Method]) -> type[BaseModel]:
 
 
 def _digest(content: dict[str, Any], protocol: int) -> str:
-    """Hash of a spec; a file of weights is the same wherever it lies. Protocol 1 had no place in it."""
+    """Return the hash of a spec, without the folder of a file of weights, and without protocol 1."""
     content.pop("protocol", None)
     if protocol > 1:
         content["protocol"] = protocol
@@ -146,20 +146,20 @@ class DenseSpec(Strict):
 
     @property
     def id(self) -> str:
-        """Hash of what decides its weights, defaults left out."""
+        """Hash of all values that determine its weights, defaults left out."""
         content = self.model_dump(exclude_defaults=True)
         content["recipe"] = self.recipe.model_dump(exclude=NOT_DENSE, exclude_defaults=True, mode="json")
         return _digest(content, self.protocol)
 
 
 class TrialSpec(Strict):
-    """One trial: a method on a network with a seed, asked to keep a fraction of its groups.
+    """One trial: a method that keeps a fraction of the groups of a network, with a seed.
 
-    finetune_epochs, finetune_lr, schedule_over: the method's own in place of the recipe's, hyper-parameters like its
-        others; the total of the epochs stays that of the recipe. None: as in the recipe, see `epochs`.
-    measure: how groups are measured, see `runners.groupings.measures`.
-    equal: what a start from scratch at the final size is granted: the epochs of the others, or their training
-        multiply-adds, at most MOST_TIMES the epochs.
+    finetune_epochs, finetune_lr, schedule_over: hyper-parameters of the method that override the recipe; the total of
+        the epochs stays that of the recipe. None: as in the recipe, see `epochs`.
+    measure: the norm of groups, see `runners.groupings.measures`.
+    equal: the cost in which a start from scratch at the final size equals the other trials: epochs, or training
+        multiply-adds, with at most MOST_TIMES the epochs.
     """
 
     method: Annotated[str, AfterValidator(check_method)]
@@ -182,7 +182,7 @@ class TrialSpec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _canonical(cls, content: dict[str, Any]) -> dict[str, Any]:
-        """Spell equal trials equally: no default among the hyper-parameters, no keep for what does not prune."""
+        """Normalise equal trials to equal specs: drop default hyper-parameters, and the pruning keys of `dense`."""
         method = METHODS.get(str(content.get("method")))
         if method is None:
             return content
@@ -197,7 +197,7 @@ class TrialSpec(Strict):
 
     @model_validator(mode="after")
     def _epochs_suffice(self) -> Self:
-        """Refuse a split of the epochs that leaves a phase without any, and keys that have nothing to decide."""
+        """Raise ValueError if a required phase has no epochs, or a key does not apply to the method."""
         method, given = METHODS[self.method], self.finetune_epochs
         if given is not None:
             self._check_split(given)
@@ -240,12 +240,12 @@ class TrialSpec(Strict):
         """Hash of the canonical spec, defaults left out, so that a new field with a default changes no identity."""
         content = self.model_dump(exclude_defaults=True, mode="json")
         if self.start == self._usual_start:
-            content.pop("start", None)  # spelled out what is so anyway
+            content.pop("start", None)  # equals the default
         return _digest(content, self.protocol)
 
     @property
     def dense(self) -> DenseSpec:
-        """The dense network of this trial, trained for as many epochs as the trial begins with."""
+        """Spec of the dense network of this trial, with the dense epochs of the trial."""
         recipe = self.recipe
         if self.epochs.dense:
             recipe = recipe.model_copy(update={"dense_epochs": self.epochs.dense})
@@ -255,7 +255,7 @@ class TrialSpec(Strict):
 
     @property
     def starts_from(self) -> Start:
-        """What the method begins with: as the trial says, else the recipe for methods that train, else the method."""
+        """Start of the method: from the trial, else from the recipe for methods that train, else from the method."""
         return self.start or self._usual_start
 
     @property
@@ -265,11 +265,11 @@ class TrialSpec(Strict):
 
     @property
     def epochs(self) -> Epochs:
-        """Epochs of each phase; they add up to the same total for every method of a recipe.
+        """Epochs of each phase; their total is the same for every method of a recipe.
 
-        A method that trains leaves fine-tuning its epochs of the recipe and sparsifies in the rest; a one-shot
-        method fine-tunes in all that its start leaves. With finetune_epochs of its own a method that trains gives the
-        rest to sparsify, a one-shot method to the dense network.
+        A method that trains fine-tunes for the epochs of the recipe and sparsifies in the rest; a one-shot method
+        fine-tunes in all epochs after its start. If the trial sets finetune_epochs, the rest goes to sparsify for a
+        method that trains, and to the dense network for a one-shot method.
         """
         recipe, trains, given = self.recipe, METHODS[self.method].trains, self.finetune_epochs
         dense = recipe.dense_epochs if self.starts_from == "dense" else 0
@@ -282,12 +282,12 @@ class TrialSpec(Strict):
 
     @property
     def all_hyperparameters(self) -> dict[str, Any]:
-        """Hyper-parameters with the defaults filled in."""
+        """Hyper-parameters, defaults included."""
         return _model_of(METHODS[self.method]).model_validate(self.hyperparameters).model_dump()
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What a search over this method varies: its hyper-parameters, and what it sets of its own on training."""
+        """The configuration of the method: its hyper-parameters, and its overrides of the recipe."""
         own = {key: value for key in TUNED if (value := getattr(self, key)) is not None}
         return self.all_hyperparameters | own
 
@@ -298,14 +298,14 @@ class TrialSpec(Strict):
 
     @property
     def one_cycle(self) -> bool:
-        """Whether one cycle of the learning rate goes over sparsify and fine-tune."""
+        """Whether one schedule of the learning rate spans sparsify and fine-tune."""
         return METHODS[self.method].trains and (self.schedule_over or self.recipe.schedule_over) == "trial"
 
 
 def explain(error: ValidationError, where: str) -> InputError:
-    """Turn the first finding of a validation into one line: where, key path, value, and what is allowed."""
+    """Convert the first finding of a validation to an error of one line: where, key path, value, and allowed values."""
     finding, path = error.errors()[0], _path(error.errors()[0]["loc"])
-    # a value that may be of several types has a finding for each of them
+    # a value of a union type has a finding for each type
     messages = [str(e["msg"]).removeprefix("Value error, ") for e in error.errors() if _path(e["loc"]) == path]
     message = " or ".join(m[0].lower() + m[1:] for m in dict.fromkeys(messages))
     if finding["type"] == "missing":
@@ -314,7 +314,7 @@ def explain(error: ValidationError, where: str) -> InputError:
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    """Return key and indices; names behind the key are pydantic's, of the type that it tried."""
+    """Return key and indices, without the names of types that pydantic appends."""
     return str(place[0]) + "".join(f"[{p}]" for p in place[1:] if isinstance(p, int)) if place else ""
 
 

@@ -1,4 +1,4 @@
-"""The files of a suite: results/SUITE. Whatever is there is whole; what was interrupted is not there."""
+"""The files of a suite in results/SUITE. Every file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparamet
 
 
 def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Have `save` write a file that appears under its name only when it is whole."""
+    """Write a file by `save` under a temporary name, then rename it, so that it is never partial."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -44,7 +44,7 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole."""
+    """Write a JSON file, whole or not at all."""
     write(path, lambda p: p.write_text(json.dumps(content, indent=1) + "\n"))
 
 
@@ -52,12 +52,12 @@ class Store:
     """The results folder of one suite."""
 
     def __init__(self, results: Path, suite: str) -> None:
-        """results: the folder of all results; the suite's is made below it when something is written."""
+        """results: the folder of all results; the first write creates the suite's folder in it."""
         self.suite = suite
         self.root = results / suite
 
     def trial(self, spec: TrialSpec) -> Path:
-        """Return the folder of what one trial writes."""
+        """Return the folder of one trial."""
         return self.root / "trials" / spec.id
 
     def dense(self, spec: DenseSpec) -> Path:
@@ -65,7 +65,7 @@ class Store:
         return self.root / "dense" / spec.id
 
     def row(self, spec: TrialSpec) -> Trial | None:
-        """Return the row of a trial if it has finished, whether done, failed or skipped; None otherwise.
+        """Return the row of a finished trial (done, failed or skipped); None for any other.
 
         Raises InputError if the row was written by another version of klevel.
         """
@@ -79,13 +79,13 @@ class Store:
             raise InputError(f"{path}: not a row of this version of klevel; {AGAIN}") from None
 
     def save_dense(self, spec: DenseSpec, network: torch.nn.Module, record: Mapping[str, Any]) -> None:
-        """Keep a dense network; its record comes last and says that all is there."""
+        """Save a dense network. The record is written last: with it, the network is complete."""
         folder = self.dense(spec)
         write(folder / "network.pt", lambda p: torch.save(network.state_dict(), p))
         write_json(folder / "record.json", {"spec": spec.model_dump(mode="json"), **record})
 
     def dense_record(self, spec: DenseSpec) -> dict[str, Any] | None:
-        """Return what was saved with a dense network, or None if there is none."""
+        """Return the record of a dense network, or None if it is not complete."""
         content = read_json(self.dense(spec) / "record.json")
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
@@ -99,7 +99,7 @@ class Store:
         return weights
 
     def begin(self, spec: TrialSpec) -> Path:
-        """Empty the folder of a trial, write what the trial is, and return the folder."""
+        """Empty the folder of a trial, write its spec, and return the folder."""
         folder = self.trial(spec)
         shutil.rmtree(folder, ignore_errors=True)
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
@@ -109,7 +109,7 @@ class Store:
     def finish(
         self, spec: TrialSpec, row: Trial, epochs: Sequence[EpochRecord] = (), latencies: Sequence[LatencyRecord] = ()
     ) -> None:
-        """Write the results of a trial. The row comes last: with it, the trial has finished."""
+        """Write the results of a trial. The row is written last: with it, the trial has finished."""
         folder = self.trial(spec)
         write_json(folder / "epochs.json", [asdict(e) for e in epochs])
         write_json(folder / "latency.json", [asdict(r) for r in latencies])
@@ -121,10 +121,10 @@ class Store:
         write_json(self.trial(spec) / "row.json", row.model_dump(mode="json"))
 
     def collect(self, trials: Sequence[TrialSpec], only_these: bool = False) -> pd.DataFrame:
-        """Bring what these trials wrote into the three CSVs, and return their rows as a table.
+        """Merge the results of these trials into the three CSVs, and return their rows as a table.
 
-        Rows of other trials stay as they are, so that a part of a suite never replaces the whole; with `only_these` the
-        CSVs hold just these trials.
+        Rows of other trials are kept, so that a part of a suite never replaces the whole; with `only_these` the CSVs
+        hold these trials only.
         """
         chosen = {spec.id: row for spec in trials if (row := self.row(spec))}
         rows = chosen if only_these else {**self._others(set(chosen)), **chosen}
@@ -136,7 +136,7 @@ class Store:
         return _sorted(chosen.values())
 
     def _others(self, chosen: set[str]) -> dict[str, Trial]:
-        """Return the rows of this folder's other trials: as their own folder has them, or else as trials.csv does."""
+        """Return the rows of the other trials of this folder, from their own folders, or else from trials.csv."""
         rows = {trial: parts[0] for trial, parts in self._in_csv("trials", Trial).items() if trial not in chosen}
         for path in sorted((self.root / "trials").glob("*/row.json")):
             if path.parent.name in chosen:
@@ -147,9 +147,9 @@ class Store:
         return rows
 
     def _in_csv(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
-        """Return the rows of a CSV of this folder by trial; none if it cannot be read: then it is set aside.
+        """Return the rows of a CSV of this folder by trial; none if it cannot be read.
 
-        Rows that stand in it alone are not lost: the file stays, under another name.
+        An unreadable file is renamed, so that rows which no other file has are not lost.
         """
         path = self.root / f"{name}.csv"
         try:
@@ -160,21 +160,21 @@ class Store:
             return {}
 
     def _found(self, trial: str, name: str, model: type[Row]) -> list[Row]:
-        """Return what a trial wrote beside its row, in its own folder."""
+        """Return the rows of a trial for epochs.csv or latency.csv, from its own folder."""
         records = read_json(self.root / "trials" / trial / f"{name}.json") or []
         return [model.model_validate({"trial": trial, **record}) for record in records]
 
     def describe(self, suite: str, replace: bool = True) -> None:
-        """Keep the suite file that the trials came from, so that the folder tells how to make it again.
+        """Save the text of the suite file, so that the results can be reproduced.
 
-        Without `replace`, as where overrides made it a part, a file that is there stays.
+        Without `replace`, as for a run with overrides, an existing file is kept.
         """
         path = self.root / "suite.yaml"
         if replace or not path.exists():
             write(path, lambda p: p.write_text(suite, encoding="utf-8"))
 
     def measured_on(self, machine: Mapping[str, Any]) -> None:
-        """Add a machine to those that trials of this folder ran on, in environment.json, unless it is there."""
+        """Add a machine to environment.json, the machines that trials of this folder ran on, unless it is listed."""
         path = self.root / "environment.json"
         there = read_json(path) or []
         if dict(machine) not in there:
@@ -182,7 +182,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other runs out of this folder. Raises InputError if one is in it; the lock dies with its process."""
+        """Lock this folder until the process ends. Raises InputError if another run holds the lock."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as file:
             try:
@@ -193,7 +193,7 @@ class Store:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be used to NAME.broken, or NAME.broken2 and so on; return the new path."""
+    """Rename an unusable file to NAME.broken, NAME.broken2, ...; return the new path."""
     names = (path.with_name(f"{path.name}.broken{i if i > 1 else ''}") for i in itertools.count(1))
     new = next(name for name in names if not name.exists())
     return path.rename(new)
@@ -202,7 +202,7 @@ def set_aside(path: Path) -> Path:
 def rows_by_trial(path: Path, name: str, model: type[Row]) -> dict[str, list[Row]]:
     """Return the rows of trials, epochs or latency (`name`) by trial; none if there is no such file.
 
-    Raises InputError if it cannot be read, or a cell is not what its column holds.
+    Raises InputError if the file cannot be read, or a cell is not valid.
     """
     found = defaultdict[str, list[Row]](list)
     if path.is_file():
@@ -230,7 +230,7 @@ def _sorted(rows: Iterable[Columns]) -> pd.DataFrame:
 
 
 def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
-    """Return a table whose cells stay what they are: otherwise one empty cell would make 5 a 5.0."""
+    """Return a table of objects: with numeric columns one empty cell would turn 5 into 5.0."""
     return pd.DataFrame([row.cells() for row in rows], columns=names(model), dtype=object)
 
 

@@ -18,15 +18,15 @@ from runners.suite_files import locate, name_of, parse
 
 AXES = ("dataset", "architecture", "grouping", "scope", "measure", "keep", "seed")
 DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"], "measure": ["raw"]}
-OWN = ("start", "equal", *TUNED)  # what a method's entry may say of a trial beside the axes
+OWN = ("start", "equal", *TUNED)  # keys of a trial, other than axes, that an entry of a method may set
 ENTRY_KEYS = ("grouping", "scope", "measure", *OWN)
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A name, which is that of its results folder, and its trials in the order of the grid, each once.
+    """The name of a suite, also that of its results folder, and its trials in the order of the grid, without repeats.
 
-    text: a suite file that makes these trials: the one it was read from, or with overrides one that holds them.
+    text: a suite file that makes these trials: the file that was read, with any overrides in it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Suite:
 def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
     """Read a suite, by name or path, with `key=value` overrides of grid or recipe keys; values are YAML.
 
-    Raises InputError with one line: the file, the key path, the value and what is allowed.
+    Raises InputError, in one line: the file, the key path, the value and the allowed values.
     """
     path = locate(suite)
     content = _mapping(parse(path), path.name, ("suite", "recipe", "grid"))
@@ -57,7 +57,7 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
 
 
 class _Dumper(yaml.SafeDumper):
-    """safe_dump that writes a list out where it stands, and not as a reference to where it stood before."""
+    """safe_dump without YAML aliases: a repeated list is written again, not referenced."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -88,7 +88,7 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _overridden(content: dict[str, Any], changes: dict[str, Any], overrides: Sequence[str]) -> str:
-    """Return a suite file with the overrides in it, and a line that says which they were."""
+    """Return the text of the suite file with the overrides applied, after a comment that lists them."""
     of_recipe = {key: value for key, value in changes.items() if key in Recipe.model_fields}
     of_grid = {key: value for key, value in changes.items() if key not in of_recipe}
     grids = content["grid"] if isinstance(content["grid"], list) else [content["grid"]]
@@ -102,7 +102,7 @@ def _overridden(content: dict[str, Any], changes: dict[str, Any], overrides: Seq
 
 
 def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: str) -> Iterator[TrialSpec]:
-    """Return every combination of a grid."""
+    """Yield the trials of all combinations of a grid."""
     grid = _mapping(grid, where, (*AXES, "method", "recipe"))
     chosen = _recipe(recipe, grid.get("recipe"), changes, where, file)
     axes = {key: _axis(key, DEFAULTS | grid | changes, where) for key in (*AXES, "method")}
@@ -118,7 +118,7 @@ def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: s
 
 
 def _recipe(common: Any, own: Any, changes: dict[str, Any], where: str, file: str) -> Recipe:
-    """Return the recipe of the suite, changed by that of the grid, changed by the overrides."""
+    """Return the recipe of the suite, updated by the recipe of the grid and then by the overrides."""
     base, more = (_recipe_keys(keys, place) for keys, place in ((common, f"{file}: recipe"), (own, f"{where}.recipe")))
     change = {k: v for k, v in changes.items() if k in Recipe.model_fields}
     try:
@@ -128,7 +128,7 @@ def _recipe(common: Any, own: Any, changes: dict[str, Any], where: str, file: st
 
 
 def _recipe_keys(content: Any, where: str) -> dict[str, Any]:
-    """Return the keys of a recipe; `dense: FILE` is short for a dense network from a file, which needs no epochs."""
+    """Return the keys of a recipe, with `dense: FILE` expanded to `dense_weights: FILE` and `dense_epochs: 0`."""
     keys = _mapping(content or {}, where, (*Recipe.model_fields, "dense"))
     if "dense" not in keys:
         return keys
@@ -147,7 +147,7 @@ def _axis(key: str, grid: Mapping[str, Any], where: str) -> list[Any]:
 
 
 def _entries(entry: Any, where: str) -> Iterator[dict[str, Any]]:
-    """Return the methods that an entry names: a name, or a mapping whose hyper-parameters may be lists to try."""
+    """Yield the methods of an entry: a name, or a mapping whose hyper-parameters may be lists of values to try."""
     entry = {"name": entry} if isinstance(entry, str) else entry
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise InputError(f"{where} = {entry!r}: a method's name or a mapping with `name` is needed")
@@ -162,7 +162,7 @@ def _entries(entry: Any, where: str) -> Iterator[dict[str, Any]]:
 
 
 def _trial(content: dict[str, Any], shared: set[str], place: str, where: str) -> TrialSpec:
-    """Validate one trial; what is wrong with a key that all methods share is told of the grid, else of the method."""
+    """Validate one trial. An error in a key that all methods share names the grid, any other the method."""
     try:
         return TrialSpec.model_validate(content)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The files of suites: which there are, and what they are called. Nothing here needs torch."""
+"""Find, parse and name the files of suites, without torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def names() -> list[str]:
 
 
 def locate(suite: str) -> Path:
-    """Return the file of a suite given by name or path. Raises InputError where there is none."""
+    """Return the file of a suite given by name or path. Raises InputError if there is none."""
     path = Path(suite) if suite.endswith((".yaml", ".yml")) else FOLDER / f"{suite}.yaml"
     if not path.is_file():
         raise InputError(f"{suite}: no such suite; {nearest(suite, names())}, or the path of a .yaml file")
@@ -27,15 +27,15 @@ def locate(suite: str) -> Path:
 
 
 def parse(path: Path) -> Any:
-    """Return what a file of a suite holds. Raises InputError where it is not YAML."""
+    """Return the content of a suite file. Raises InputError if it is not YAML."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or an invalid date
         raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def name_of(content: Any, path: Path) -> str:
-    """Return the name of the suite that a file holds, its key `suite` or else the file's own. Raises InputError."""
+    """Return the name of a suite: its key `suite`, or the name of its file. Raises InputError if it is not valid."""
     name = content.get("suite", path.stem) if isinstance(content, dict) else path.stem
     if name == RESERVED:
         raise InputError(f"{path.name}: suite = {name!r}: that folder holds the published results; take another name")
@@ -45,13 +45,13 @@ def name_of(content: Any, path: Path) -> str:
 
 
 def heading(path: Path) -> str:
-    """Return the comment that a file begins with, its first line; empty where it has none."""
+    """Return the comment in the first line of a file; empty if there is none."""
     first = path.read_text(encoding="utf-8").split("\n", 1)[0]
     return first.lstrip("# ") if first.startswith("#") else ""
 
 
 class _Loader(yaml.SafeLoader):
-    """safe_load that refuses a key given twice: YAML's silent 'the last one wins' hides half a grid."""
+    """safe_load that refuses duplicate keys: YAML would silently keep the last one, and half a grid would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(k, deep=True) for k, _ in node.value]

@@ -17,21 +17,21 @@ from results.errors import Diverged
 from runners.data import AnySplit, Data
 from runners.spec import Recipe
 
-# images of 32x32; larger batches leave the cache: a ResNet-20 takes twice as long at 1,000
+# images of 32x32; larger batches do not fit in the cache: a ResNet-20 takes twice as long at 1,000
 EVALUATION_BATCH = 250
-EVALUATION_PIXELS = EVALUATION_BATCH * 64 * 64  # of larger images as many as these are: a VGG at 224 needs gigabytes
-CALIBRATION = 2048  # training images from which the statistics of batch norms are estimated again
-PASSES = 3  # forward passes that a training step is worth: forward, gradients of the inputs, gradients of the weights
+EVALUATION_PIXELS = EVALUATION_BATCH * 64 * 64  # limits batches of larger images: a VGG at 224 needs gigabytes
+CALIBRATION = 2048  # training images for the recalibration of batch norms
+PASSES = 3  # cost of a training step in forward passes: forward, gradients of inputs, gradients of weights
 
 
 class Hooks(Protocol):
-    """What may act on training: a method in its sparsify phase, the masks in fine-tuning."""
+    """Hooks into training: of a method in its sparsify phase, of the masks in fine-tuning."""
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
-        """Hear of the optimiser before its first step."""
+        """Receive the optimiser before its first step."""
 
     def penalty(self) -> Tensor | None:
-        """Return what is added to the loss."""
+        """Return a term to add to the loss, or None."""
 
     def after_step(self, lr: float, progress: float) -> None:
         """Act after each step of the optimiser."""
@@ -41,7 +41,7 @@ class Hooks(Protocol):
 
 
 class NoHooks:
-    """Plain training."""
+    """Hooks that do nothing."""
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
         """Do nothing."""
@@ -54,27 +54,27 @@ class NoHooks:
         """Do nothing."""
 
     def diagnostics(self) -> Mapping[str, float]:
-        """Say nothing."""
+        """Return nothing."""
         return {}
 
 
 class Restore(NoHooks):
-    """Training that puts zeros back after each step."""
+    """Hooks that set zeros again after each step."""
 
     def __init__(self, restore: Callable[[], None]) -> None:
-        """restore: puts the zeros back."""
+        """restore: sets the zeros again."""
         self._restore = restore
 
     def after_step(self, lr: float, progress: float) -> None:
-        """Put the zeros back."""
+        """Set the zeros again."""
         self._restore()
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training: its name in epochs.csv, epochs, highest learning rate, and seed of the data order.
+    """A phase of training: its name in epochs.csv, epochs, highest learning rate, and seed of the data order.
 
-    cycle: the part of the schedule of the learning rate that it goes through.
+    cycle: the part of the learning-rate schedule that the phase covers.
     """
 
     name: str
@@ -84,14 +84,14 @@ class Phase:
     cycle: tuple[float, float] = (0.0, 1.0)
 
     def rate(self, recipe: Recipe, progress: float) -> float:
-        """Return the learning rate of the step that begins at this progress of the phase, in [0, 1)."""
+        """Return the learning rate at this progress of the phase, in [0, 1)."""
         begin, end = self.cycle
         return learning_rate(recipe, self.lr, begin + (end - begin) * progress)
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One row of epochs.csv, less the trial. nonzero_groups has one number a family; see `Method.diagnostics`."""
+    """One row of epochs.csv without the trial. nonzero_groups: one number a family. lam: see `Method.diagnostics`."""
 
     phase: str
     epoch: int
@@ -106,14 +106,14 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Correct / seen, in [0, 1]."""
+    """Accuracies in [0, 1]."""
 
     top1: float
     top5: float
 
 
 def learning_rate(recipe: Recipe, highest: float, progress: float) -> float:
-    """Return the rate of the step that begins at this progress in [0, 1): linear warm-up, then the schedule."""
+    """Return the learning rate at this progress in [0, 1): linear warm-up, then the schedule."""
     if progress < recipe.warmup:
         return highest * (progress + 1e-2) / (recipe.warmup + 1e-2)
     done = (progress - recipe.warmup) / (1 - recipe.warmup)
@@ -148,10 +148,10 @@ def train(
     count: Callable[[], list[int]] = list,
     report: Callable[[EpochRecord], None] = lambda epoch: None,
 ) -> list[EpochRecord]:
-    """Train a network in place and return what each epoch was like.
+    """Train a network in place and return a record of each epoch.
 
-    count: says how many groups are not zero. report: hears of each epoch as it ends.
-    Raises Diverged where the loss or a weight is not finite.
+    count: returns the number of non-zero groups of each family. report: called with each record at the end of an epoch.
+    Raises Diverged if the loss or a weight is not finite.
     """
     hooks = hooks or NoHooks()
     optimizer = make_optimizer(network, recipe, undecayed)
@@ -190,7 +190,7 @@ def _step(
     label_smoothing: float,
     hooks: Hooks,
 ) -> Tensor:
-    """Take one step of the optimiser and return the loss without penalty."""
+    """Take one step of the optimiser and return the loss without the penalty."""
     images, labels = batch
     for group in optimizer.param_groups:
         group["lr"] = lr
@@ -208,7 +208,7 @@ def _evaluation_batch(data: Data) -> int:
 
 @torch.no_grad()
 def evaluate(network: nn.Module, data: Data, split: AnySplit) -> Accuracy:
-    """Return the accuracy over every image of a split: correct / seen."""
+    """Return the accuracy over all images of a split."""
     network.eval()
     top1 = top5 = 0
     for images, labels in data.batches(split, _evaluation_batch(data)):
@@ -220,10 +220,10 @@ def evaluate(network: nn.Module, data: Data, split: AnySplit) -> Accuracy:
 
 @torch.no_grad()
 def recalibrate(network: nn.Module, data: Data, augmentation: Sequence[str] = ()) -> None:
-    """Estimate the statistics of all batch norms again, as the mean over CALIBRATION training images.
+    """Re-estimate the statistics of all batch norms, as the mean over CALIBRATION training images.
 
-    The images are the same for every method, augmented as in training: a ResNet-20 trained with crops and flips has
-    91.5 % with the statistics of such images, and 88.5 % with those of plain ones. Nothing else in the network changes.
+    The images are the same for every method, augmented as in training: a ResNet-20 trained with crops and flips reaches
+    91.5 % with statistics of augmented images, and 88.5 % with those of plain ones. Weights do not change.
     """
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not norms:
@@ -234,7 +234,7 @@ def recalibrate(network: nn.Module, data: Data, augmentation: Sequence[str] = ()
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
         norm.train()
-    batch = max(2, _evaluation_batch(data))  # a norm over one value has no variance
+    batch = max(2, _evaluation_batch(data))  # a single value has no variance
     wanted = min(CALIBRATION, len(data.train))
     for images, _ in data.shuffled(batch, torch.Generator().manual_seed(0), augmentation):
         network(images)

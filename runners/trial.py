@@ -1,4 +1,4 @@
-"""One trial, from spec to row: the whole experiment on one screen."""
+"""Run one trial, from spec to row."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from runners.store import Store, write
 from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, recalibrate, train
 
 EXAMPLES = 64
-MARGIN = 0.05  # above chance, below which a network counts as collapsed
-MOST_TIMES = 4  # the epochs of the others that a start from scratch with equal training multiply-adds may take
+MARGIN = 0.05  # a network with a test accuracy below chance + MARGIN has collapsed
+MOST_TIMES = 4  # with equal training multiply-adds a start from scratch takes at most this multiple of the epochs
 
 
 @dataclass(frozen=True)
 class TrialContext:
-    """Where trials run and whom they tell: the store, the device, and a listener to epochs."""
+    """The surroundings of trials: the store, the device, and a listener to epochs."""
 
     store: Store
     device: torch.device
@@ -43,23 +43,23 @@ class TrialContext:
 
 
 def build(spec: DenseSpec, data: Data) -> nn.Module:
-    """Return the untrained network of a seed: the same weights for every method."""
+    """Return the untrained network of a seed, with the same weights for every method."""
     torch.manual_seed(spec.seed)
     network = ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes)
     return channels_last(network.to(data.device))
 
 
 def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
-    """Return the data of a recipe on a device. Raises InputError where it is not to be had."""
+    """Return the data of a recipe on a device. Raises InputError if it is not available."""
     recipe, size = spec.recipe, resolution(spec.architecture)
     elsewhere = recipe.dense_weights is not None
     return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
 
 
 def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
-    """Return what the dense network is before its epochs: untrained, or as in the file that the recipe names.
+    """Return the dense network before its epochs: untrained, or with the weights of the recipe's file.
 
-    Raises InputError where that file is not there or does not fit.
+    Raises InputError if that file does not exist or does not fit.
     """
     network = build(spec, data)
     if spec.recipe.dense_weights is not None:
@@ -68,7 +68,7 @@ def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
 
 
 def train_dense(spec: DenseSpec, context: TrialContext) -> None:
-    """Train a dense network that trials share, or take it from a file, and keep it."""
+    """Train a dense network that trials share, or load it from a file, and save it."""
     data = data_of(spec, context.device)
     network = begin_dense(spec, data)
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
@@ -82,7 +82,7 @@ def train_dense(spec: DenseSpec, context: TrialContext) -> None:
 
 
 def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
-    """Run one trial and keep what it found. The shared dense network is there already."""
+    """Run one trial and save its results. The shared dense network must be saved already."""
     data = data_of(spec, context.device)
     network, dense, row, epochs = _start(spec, context, data)
     example = data.example(EXAMPLES)
@@ -120,12 +120,12 @@ def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
 
 
 def _seed(seed: int, phase: int) -> int:
-    """Seed of the data order of a phase: the same for every method of a seed."""
+    """Return the seed of the data order of a phase, the same for every method."""
     return seed * 10 + phase
 
 
 def _start(spec: TrialSpec, context: TrialContext, data: Data) -> tuple[nn.Module, nn.Module, Trial, list[EpochRecord]]:
-    """Return the network to begin with, the dense one, a row that knows the dense one, and the epochs so far."""
+    """Return the starting network, the dense network, a row with the dense results, and the epochs so far."""
     network = build(spec.dense, data)
     dense = copy.deepcopy(network)
     dense.load_state_dict(context.store.dense_weights(spec.dense))
@@ -158,7 +158,7 @@ def _sparsify(
 
 
 def _cycles(spec: TrialSpec) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the parts of the schedule of the learning rate that sparsify and fine-tune go through."""
+    """Return the parts of the learning-rate schedule that sparsify and fine-tune cover."""
     if not spec.one_cycle:
         return (0.0, 1.0), (0.0, 1.0)
     _, sparsify, finetune = spec.epochs
@@ -167,7 +167,7 @@ def _cycles(spec: TrialSpec) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def _count(row: Trial, method: Method) -> None:
-    """Say how many groups training left, and how many of them are above the target."""
+    """Fill in the number of groups that training left, and how many of them are above the target."""
     groups, targets = method.groups, method.budget.targets(method.groups)
     left = groups.nonzero()
     row.groups, row.groups_target, row.groups_at_convergence = tuple(groups.sizes), tuple(targets), tuple(left)
@@ -177,10 +177,9 @@ def _count(row: Trial, method: Method) -> None:
 
 
 def _project(row: Trial, data: Data, network: nn.Module, method: Method, augmentation: Sequence[str]) -> list[Tensor]:
-    """Zero all but the k best groups, and say what that cost on the validation split.
+    """Zero all but the k best groups, and fill in the drop of validation accuracy; return the masks.
 
-    The statistics of batch norms are estimated again before and after it: otherwise half of what it seems to cost is
-    theirs.
+    Batch norms are recalibrated before and after the projection; otherwise they cause half of the drop.
     """
     groups = method.groups
     if method.prunes:
@@ -191,27 +190,27 @@ def _project(row: Trial, data: Data, network: nn.Module, method: Method, augment
     if method.prunes:
         recalibrate(network, data, augmentation)
     row.projection_drop = before - evaluate(network, data, data.val).top1
-    kept = groups.nonzero()  # what a method had zeroed below k is not kept
+    kept = groups.nonzero()  # fewer than k if a method zeroed more groups
     row.groups_kept, row.group_sparsity = tuple(kept), 1 - sum(kept) / sum(groups.sizes)
     return masks
 
 
 def _finetune_epochs(spec: TrialSpec, dense_macs: int, macs: int) -> int:
-    """Return the epochs of fine-tuning: the trial's, or as many as cost what all epochs of the dense network do."""
+    """Return the epochs of fine-tuning: those of the trial, or as many as cost the multiply-adds of dense training."""
     if spec.equal == "epochs":
         return spec.epochs.finetune
     return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
 
 
 def _add_training(row: Trial, data: Data, epochs: list[EpochRecord], dense_macs: int, macs: int) -> None:
-    """Fill in how much was trained: epochs, and multiply-adds of all steps."""
+    """Fill in the training cost: epochs, and multiply-adds of all steps."""
     small = sum(e.phase == "finetune" for e in epochs)
     row.trained_epochs = len(epochs)
     row.train_macs = PASSES * len(data.train) * (dense_macs * (len(epochs) - small) + macs * small)
 
 
 def _verdict(accuracy: float, classes: int) -> tuple[Literal["done", "failed"], str | None]:
-    """Return status and reason: a network that is little better than chance has failed."""
+    """Return status and reason: a network near chance has failed."""
     least = 1 / classes + MARGIN
     if accuracy >= least:
         return "done", None
@@ -231,7 +230,7 @@ def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
 def _finetune(
     spec: TrialSpec, context: TrialContext, data: Data, realised: Realised, masks: list[Tensor], epochs: int
 ) -> list[EpochRecord]:
-    """Train the survivors in what is left of the epochs."""
+    """Fine-tune the survivors for the given epochs."""
     return train(
         realised.network,
         data,
@@ -244,7 +243,7 @@ def _finetune(
 
 
 def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -> list[measurement.LatencyRecord]:
-    """Fill in what both networks cost, and return the latencies."""
+    """Fill in the costs of both networks, and return the latencies."""
     row.dense_params, row.params = (measurement.count_parameters(n) for n in (dense, compact))
     row.dense_macs, row.macs = (measurement.count_macs(n, example) for n in (dense, compact))
     row.compression, row.mac_speedup = row.dense_params / row.params, row.dense_macs / row.macs
@@ -257,7 +256,7 @@ def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -
 
 
 def deployed_as_kept(spec: TrialSpec, store: Store, network: nn.Module, example: Tensor) -> nn.Module:
-    """Return the network that a trial kept. network: one of its architecture; its weights do not matter."""
+    """Return the saved network of a trial. network: any network of its architecture; its weights are not used."""
     kept = torch.load(store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
     groups = GROUPINGS[spec.grouping](network, example)
     masks = [torch.zeros(f.size, dtype=torch.bool) for f in groups]
@@ -270,7 +269,7 @@ def deployed_as_kept(spec: TrialSpec, store: Store, network: nn.Module, example:
 
 
 def measure_again(spec: TrialSpec, context: TrialContext) -> Trial:
-    """Measure the networks that a trial kept once more, on this machine as it is now; nothing is trained."""
+    """Measure the saved networks of a trial again, without training."""
     data = data_of(spec, context.device)
     network, dense, _, _ = _start(spec, context, data)
     example = data.example(EXAMPLES)
@@ -284,7 +283,7 @@ def measure_again(spec: TrialSpec, context: TrialContext) -> Trial:
 def _keep(
     spec: TrialSpec, store: Store, network: nn.Module, realisation: str, groups: Groups, masks: list[Tensor]
 ) -> None:
-    """Keep the deployed network: weights, the indices of the groups that it is made of, and its sparse layers."""
+    """Save the deployed network: weights, indices of kept groups, and descriptions of its sparse layers."""
     kept = {f.name: m.flatten().nonzero().flatten().cpu() for f, m in zip(groups, masks, strict=True)}
     content = {"state": network.state_dict(), "kept": kept, "realisation": realisation, "sparse": sparse.plan(network)}
     write(store.trial(spec) / "compact.pt", lambda p: torch.save(content, p))

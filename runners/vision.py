@@ -1,8 +1,8 @@
-"""The one import of torchvision.
+"""Import torchvision; other modules import it from here.
 
-The wheel of torchvision for CUDA does not import beside a CPU build of torch: it registers fake kernels for operators
-(torchvision::nms, ...) whose library it could not load. klevel needs its dataset readers, models and transforms, no
-detectors, so on exactly that failure it is imported again without those registrations. Elsewhere this does nothing.
+The CUDA wheel of torchvision cannot be imported with a CPU build of torch: it registers fake kernels for operators
+(torchvision::nms, ...) whose library could not be loaded. klevel needs its dataset readers, models and transforms, but
+no detectors, so on exactly that failure torchvision is imported again without those registrations.
 """
 
 from __future__ import annotations

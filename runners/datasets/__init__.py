@@ -1,4 +1,4 @@
-"""Datasets by name. An entry takes no arguments and returns `Images`, or `Folders` where memory cannot hold them."""
+"""Datasets by name. An entry takes no arguments and returns `Images`, or `Folders` if memory cannot hold the images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Images:
     classes: int
 
     def fault(self) -> str | None:
-        """Return what is wrong in a few words, None where nothing is."""
+        """Return the first fault in a few words; None if there is none."""
         for images, labels in ((self.train_images, self.train_labels), (self.test_images, self.test_labels)):
             if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[2] != images.shape[3]:
                 return f"images are {images.dtype} {tuple(images.shape)}, must be uint8 (n, channels, size, size)"
@@ -35,10 +35,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Folders:
-    """A dataset as image files of any size, decoded in colour when they are needed; labels in 0..classes-1.
+    """A dataset as image files of any size, decoded in colour on demand; labels in 0..classes-1.
 
-    size: height and width in pixels at which it is seen where the architecture asks for no other. A file is its name,
-    not a `Path`, which takes five times the memory: ImageNet has 1.3 million.
+    size: height and width in pixels of the network's input, unless the architecture has a resolution. Files are
+    strings, since a `Path` takes five times the memory: ImageNet has 1.3 million.
     """
 
     train_files: Sequence[str]
@@ -49,7 +49,7 @@ class Folders:
     size: int
 
     def fault(self) -> str | None:
-        """Return what is wrong in a few words, None where nothing is."""
+        """Return the first fault in a few words; None if there is none."""
         for files, labels in ((self.train_files, self.train_labels), (self.test_files, self.test_labels)):
             if len(files) != len(labels):
                 return f"{len(files)} files have {len(labels)} labels"

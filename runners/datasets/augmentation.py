@@ -1,4 +1,4 @@
-"""Augmentation of a batch on its device, with its own generator."""
+"""Augmentations of a batch on its device, with a separate generator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUGMENTATIONS: Registry[Augment] = Registry("augmentation")
 
 
 def _draw(high: int, n: int, like: Tensor, generator: Generator) -> Tensor:
-    """n integers in 0..high-1, drawn on the CPU so that every device sees the same ones."""
+    """Draw n integers in 0..high-1, on the CPU, so that they are the same for every device."""
     return torch.randint(high, (n,), generator=generator).to(like.device)
 
 
@@ -25,7 +25,7 @@ def crop(images: Tensor, generator: Generator) -> Tensor:
     """Shift each image by up to 1/8 of its size, black where it leaves the frame (He et al. 2016: 4 pixels of 32)."""
     n, _, height, width = images.shape
     pad = max(1, width // 8)
-    # every window of the padded image is a view of it: what is copied are whole windows, not single pixels
+    # every window is a view of the padded image, so that whole windows are copied, not single pixels
     windows = F.pad(images, (pad, pad, pad, pad)).unfold(2, height, 1).unfold(3, width, 1)
     row, col = (_draw(2 * pad + 1, n, images, generator) for _ in range(2))
     return windows[torch.arange(n, device=images.device), :, row, col]
@@ -40,7 +40,7 @@ def flip(images: Tensor, generator: Generator) -> Tensor:
 
 @AUGMENTATIONS.register("cutout")
 def cutout(images: Tensor, generator: Generator) -> Tensor:
-    """Black out one square of half the size per image, partly outside at the rims (DeVries and Taylor 2017)."""
+    """Black out one square of half the size per image, partly outside near the borders (DeVries and Taylor 2017)."""
     n, _, height, width = images.shape
     reach = width // 4
 

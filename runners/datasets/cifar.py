@@ -19,12 +19,12 @@ HOME = "https://www.cs.toronto.edu/~kriz"
 
 @dataclass(frozen=True)
 class Version:
-    """How one of the two datasets is laid out.
+    """The file layout of one of the two datasets.
 
-    binary, python: the folders of the two versions. train, test: file names without suffix; each holds equally many
-    images of its split. labels: bytes before the pixels of an image in a binary file; the last of them is its class.
-    archive: of the binary version, with its published MD5. md5: of the binary files, train before test; where nobody
-    has published them, their sizes and labels are checked alone. torchvision knows those of the Python version.
+    binary, python: the folders of the two versions. train, test: file names without suffix; each file holds equally
+    many images of its split. labels: label bytes before the pixels of an image in a binary file; the last is its class.
+    archive: of the binary version, with its published MD5. md5: of the binary files, train before test; without
+    published checksums only sizes and labels are checked. torchvision has the checksums of the Python version.
     """
 
     name: str
@@ -71,7 +71,7 @@ CIFAR100 = Version(
 
 
 def _locate(version: Version) -> Path:
-    """Return the folder of a version that is whole. Raises InputError listing the ways to get one."""
+    """Return the folder of a complete version. Raises InputError, which lists the ways to get one."""
     files = (*version.train, *version.test)
     for root in data_folders():
         for folder, suffix in ((version.binary, ".bin"), (version.python, "")):
@@ -87,7 +87,7 @@ def _locate(version: Version) -> Path:
 
 
 def _read_binary(file: Path, version: Version, images: int) -> tuple[Tensor, Tensor]:
-    """Return uint8 images (n, 3, 32, 32) and int64 labels (n,) of one binary file. Raises ValueError where corrupt."""
+    """Return uint8 images (n, 3, 32, 32) and int64 labels (n,) of one binary file. Raises ValueError if corrupt."""
     values, row = np.fromfile(file, dtype=np.uint8), version.labels + PIXELS
     if len(values) != images * row:
         raise ValueError(f"{file.name} has {len(values)} bytes, must have {images * row}")
@@ -118,10 +118,10 @@ def _python_split(folder: Path, version: Version, train: bool) -> tuple[Tensor, 
 
 
 def _read_python_version(folder: Path, version: Version) -> Images:
-    """Return what torchvision reads. Raises ValueError naming the file that is not the published one."""
+    """Read the Python version with torchvision. Raises ValueError, which names the file, for a wrong checksum."""
     try:
         train, test = (_python_split(folder, version, t) for t in (True, False))
-    except Exception:  # torchvision compares the checksums and does not say which one differs
+    except Exception:  # torchvision compares the checksums, but does not name the file
         reader = getattr(torchvision.datasets, version.name)
         for file, md5 in (*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])):
             verify(folder / file, md5)
@@ -133,7 +133,7 @@ def _read(version: Version) -> Images:
     folder = _locate(version)
     try:
         return (_read_python_version if folder.name == version.python else _read_binary_version)(folder, version)
-    except Exception as error:  # torchvision raises whatever a corrupt file leads to
+    except Exception as error:  # torchvision may raise anything for a corrupt file
         raise corrupt(folder, error) from error
 
 

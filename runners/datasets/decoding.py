@@ -1,4 +1,4 @@
-"""Image files as batches of tensors: decoded, cut to one size, in the same way whatever the number of workers."""
+"""Decode image files to batches of tensors of one size, with the same result for any number of workers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from results.errors import InputError
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.vision import torchvision
 
-SHORTER_SIDE = 256 / 224  # of an image before its centre is cut out, as a multiple of the cut (Krizhevsky et al. 2012)
+SHORTER_SIDE = 256 / 224  # shorter side of an image / size of its centre crop (Krizhevsky et al. 2012)
 MOST_WORKERS = 8
 
 Transform = Callable[[Image.Image], Tensor]
-Key = tuple[int, int]  # index of an image, and the seed of what is random about it
+Key = tuple[int, int]  # index of an image, and the seed of its augmentation
 
 
 def decode(file: str) -> Image.Image:
-    """Return an image in colour. Raises InputError naming the file where it cannot be read."""
+    """Return an image in colour. Raises InputError, which names the file, if it cannot be read."""
     try:
         with Image.open(file) as image:
             return image.convert("RGB")
-    except Exception as error:  # PIL raises whatever a corrupt file leads to
+    except Exception as error:  # PIL may raise anything for a corrupt file
         why = " ".join(str(error).split())[:120]
         raise InputError(f"{file}: not a readable image, get it again from the dataset's archive ({why})") from error
 
@@ -44,41 +44,41 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def workers_for(device: torch.device) -> int:
-    """Return how many processes decode images for a trial: $KLEVEL_WORKERS if set, else by its device.
+    """Return the number of processes that decode images for a trial: $KLEVEL_WORKERS if set, else by its device.
 
-    None on the CPU: decoding takes milliseconds of the seconds that a large image is trained on there, and further
-    trials keep the other cores busy. Beside an accelerator one per core but the trial's own, at most 8. The number
-    changes no result. Raises InputError where the variable is no number.
+    0 on the CPU: there decoding takes milliseconds and training seconds an image, and other trials use the other cores.
+    With an accelerator one per core except the trial's own, at most 8. The number changes no result. Raises InputError
+    if the variable is not a number.
     """
     named = os.environ.get("KLEVEL_WORKERS", "")
     if named and not named.isdecimal():
         raise InputError(f"KLEVEL_WORKERS = {named}: must be a number of processes, 0 or more")
-    if multiprocessing.current_process().daemon:  # such a process may have no children
+    if multiprocessing.current_process().daemon:  # daemons cannot have child processes
         return 0
     usual = 0 if device.type == "cpu" else min(MOST_WORKERS, joblib.cpu_count() - 1)
     return int(named) if named else usual
 
 
 def _v2() -> Any:
-    """Return torchvision's transforms; they do not come with torchvision itself, and most trials need none."""
+    """Import torchvision's transforms, which `import torchvision` does not import and most trials do not need."""
     return importlib.import_module(f"{torchvision.__name__}.transforms.v2")
 
 
 def _whole(size: int) -> Transform:
-    """Return what evaluation sees of an image: the centre of it."""
+    """Return the transform of evaluation: resize, then crop the centre."""
     v2 = _v2()
     steps = [v2.Resize(round(SHORTER_SIDE * size)), v2.CenterCrop(size), v2.PILToTensor()]
     return v2.Compose(steps)  # type: ignore[no-any-return]
 
 
 def _crop(size: int) -> Transform:
-    """Return what `crop` does to a file: a random part of 8 to 100 % of its area, resized (Szegedy et al. 2015)."""
+    """Return the transform of `crop`: a random part of 8 to 100 % of the area, resized (Szegedy et al. 2015)."""
     v2 = _v2()
     return v2.Compose([v2.RandomResizedCrop(size), v2.PILToTensor()])  # type: ignore[no-any-return]
 
 
 class _Reader(Dataset[Any]):
-    """One image at a time. An unreadable file is a value here: a DataLoader makes many lines of an exception."""
+    """Reads single images. It returns errors, since a DataLoader turns an exception into a long traceback."""
 
     def __init__(self, files: Sequence[str], transform: Transform) -> None:
         self._files, self._transform = files, transform
@@ -89,7 +89,7 @@ class _Reader(Dataset[Any]):
             image = decode(self._files[index])
         except InputError as error:
             return error
-        # transforms draw from the global generator of the CPU, which is in another state in every worker
+        # transforms draw from the global CPU generator, whose state differs between workers
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             return self._transform(image)
@@ -104,9 +104,9 @@ def _collate(images: Sequence[Tensor | InputError]) -> Tensor | InputError:
 
 @dataclass(frozen=True)
 class FileSplit:
-    """The files of a split and int64 labels (n,) on the device of the trial, where its batches come.
+    """The files of a split, and int64 labels (n,) on the device of the trial.
 
-    size: height and width in pixels that images are brought to. workers: processes that decode them.
+    size: height and width in pixels after decoding. workers: number of decoding processes.
     """
 
     files: Sequence[str]
@@ -120,7 +120,7 @@ class FileSplit:
         return len(self.labels)
 
     def at(self, indices: Tensor) -> FileSplit:
-        """Return these images."""
+        """Return the split of these images."""
         return replace(self, files=[self.files[i] for i in indices.tolist()], labels=self.labels[indices])
 
     def to(self, device: torch.device) -> FileSplit:
@@ -133,17 +133,17 @@ class FileSplit:
         return next(images for images, _ in first.batches(n))
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the split in its order: the centre of each image, and labels; the last batch may be smaller."""
+        """Yield batches in the order of the split: centre crops, and labels; the last batch may be smaller."""
         order = torch.arange(len(self))
         return self._read(order, torch.zeros_like(order), batch_size, _whole(self.size))
 
     def shuffled(
         self, batch_size: int, generator: Generator, augmentation: Sequence[str]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the split once in the generator's order, augmented.
+        """Yield batches of one pass in random order, augmented.
 
-        `crop` is done to the file, by RandomResizedCrop, and before the others, which act on batches as they do for
-        a dataset in memory; without it each image is its centre.
+        `crop` is RandomResizedCrop at decoding, without `crop` the centre crop is taken; the other augmentations act on
+        batches, as for a dataset in memory.
         """
         order = torch.randperm(len(self), generator=generator)
         seeds = torch.randint(2**63 - 1, (len(self),), generator=generator)
@@ -157,7 +157,7 @@ class FileSplit:
     def _read(
         self, order: Tensor, seeds: Tensor, batch_size: int, transform: Transform
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Decode images in this order, each with its seed. Raises InputError naming a file that cannot be read."""
+        """Decode images in this order, each with its seed. Raises InputError, which names an unreadable file."""
         device, batches = self.labels.device, order.split(batch_size)
         parts = zip(batches, seeds.split(batch_size), strict=True)
         keys = (list(zip(indices.tolist(), drawn.tolist(), strict=True)) for indices, drawn in parts)
@@ -167,10 +167,10 @@ class FileSplit:
             batch_sampler=keys,
             collate_fn=_collate,
             num_workers=workers,
-            # a trial in a process of its own would start them anew, with all imports, for every pass over the data
+            # with the start method of a trial's own process, spawn, every pass would import everything again
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             pin_memory=device.type == "cuda",
-            generator=Generator(),  # without one of its own it draws from the global one
+            generator=Generator(),  # otherwise it draws from the global generator
         )
         for indices, images in zip(batches, loader, strict=True):
             if isinstance(images, InputError):

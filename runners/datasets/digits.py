@@ -1,4 +1,4 @@
-"""The dataset that needs no network and no file."""
+"""The digits of scikit-learn: a dataset without download or files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the files of datasets are, whether they are the published ones, and what to say where they are not."""
+"""Find and verify the files of datasets; make the errors of missing and corrupt files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from results.errors import InputError
 
 
 def data_folders() -> list[Path]:
-    """Where datasets are looked for, in this order: $KLEVEL_DATA if set, then ./data."""
+    """Return the folders to search for datasets, in order: $KLEVEL_DATA if set, then ./data."""
     named = os.environ.get("KLEVEL_DATA")
     return [*([Path(named)] if named else []), Path("data")]
 
 
 def looked_in() -> str:
-    """Return the folders that were searched, as words for a message."""
+    """Return the searched folders, as text for a message."""
     return f"looked in {', '.join(map(str, data_folders()))}"
 
 
 def verify(file: Path, md5: str | None) -> None:
-    """Raise ValueError, naming the file, unless it has this MD5 checksum; None is one that nobody has published."""
+    """Raise ValueError, which names the file, unless it has this MD5 checksum; None: no checksum is published."""
     if md5 is None:
         return
     with file.open("rb") as content:
@@ -31,9 +31,9 @@ def verify(file: Path, md5: str | None) -> None:
 
 
 def absent(name: str, files: str, folder: str, error: Exception, package: str = "") -> InputError:
-    """Return the error of a dataset that is not there and did not come, with every way to get it.
+    """Return the error of a dataset that is missing and could not be downloaded, with every way to get it.
 
-    files: which ones go into folder. package: a package that has them, as words that begin with `; or`.
+    files: the files to put into folder. package: a package that has them, as text that begins with `; or`.
     """
     return InputError(
         f"{name} is not there: put {files} into DIR/{folder} and set KLEVEL_DATA=DIR "
@@ -43,12 +43,12 @@ def absent(name: str, files: str, folder: str, error: Exception, package: str = 
 
 
 def unreadable(dataset: str, error: OSError) -> InputError:
-    """Return the error of a dataset, as suites name it, that could not open a file of its own."""
+    """Return the error of a dataset, by its name in suites, whose files could not be opened."""
     what = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
     return InputError(f"dataset {dataset}: {what}; set KLEVEL_DATA=DIR to the folder of its files ({looked_in()})")
 
 
 def corrupt(folder: Path, error: Exception) -> InputError:
-    """Return the error of files that are there and cannot be used; the error says which and why."""
+    """Return the error of files that exist but are invalid; `error` names the file and the reason."""
     why = " ".join(str(error).split())[:200]
     return InputError(f"{folder}: not readable, delete the folder to get it again ({why})")

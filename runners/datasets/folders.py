@@ -1,4 +1,4 @@
-"""Datasets that are folders of image files: where they are, and whether they are whole."""
+"""Datasets in folders of image files: find them, and check that they are complete."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 
 @dataclass(frozen=True)
 class Layout:
-    """A dataset with a folder `train` and a folder `val`, how much is in them, and where it comes from.
+    """A dataset with a folder `train` and a folder `val`, its size, and its source.
 
-    folders: its names under $KLEVEL_DATA; the first that is there is taken. source: its archive, with its MD5.
+    folders: possible names under $KLEVEL_DATA, in order of preference. source: its archive, with its MD5.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Layout:
 
 
 def locate(layout: Layout) -> Path:
-    """Return the folder of a dataset. Raises InputError that says how to get it: nothing so large comes by itself."""
+    """Return the folder of a dataset. Raises InputError with instructions if it is missing: it is never downloaded."""
     for root in data_folders():
         for folder in layout.folders:
             if all((root / folder / part).is_dir() for part in ("train", "val")):
@@ -42,7 +42,7 @@ def locate(layout: Layout) -> Path:
 
 
 def image_files(folder: Path) -> list[str]:
-    """Return the names of the image files in a folder, with it, in alphabetical order; none where it is not there."""
+    """Return the paths of the image files in a folder, in alphabetical order; none if it does not exist."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -50,29 +50,29 @@ def image_files(folder: Path) -> list[str]:
 
 
 def classes_of(layout: Layout, folder: Path) -> list[str]:
-    """Return the folders of the classes in alphabetical order. Raises InputError where they are too few or many."""
+    """Return the names of the class folders in alphabetical order. Raises InputError for a wrong number."""
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     count(layout, folder, len(names), layout.classes, "folders of classes")
     return names
 
 
 def count(layout: Layout, place: Path, found: int, expected: int, what: str) -> None:
-    """Raise InputError unless a place of the dataset has as many of something as were published."""
+    """Raise InputError unless the number of files or folders in a place is the published number."""
     if found != expected:
         raise InputError(f"{place}: {found:,} {what}, must be {expected:,}; unpack it again from {layout.source}")
 
 
 def by_class(folders: Sequence[Path]) -> tuple[list[str], list[int]]:
-    """Return the image files of the folders, the first of which is class 0, and their labels."""
+    """Return the image files of the class folders, and their labels; the first folder is class 0."""
     found = [image_files(folder) for folder in folders]
     labels = [label for label, files in enumerate(found) for _ in files]
     return [file for files in found for file in files], labels
 
 
 def read(layout: Layout, size: int) -> Folders:
-    """Return a dataset laid out as train/CLASS/*.JPEG and val/CLASS/*.JPEG; val, which has labels, is the test set.
+    """Return a dataset in the layout train/CLASS/*.JPEG and val/CLASS/*.JPEG; val, which has labels, is the test set.
 
-    size: see `Folders`. Raises InputError where the dataset is not there or not whole.
+    size: see `Folders`. Raises InputError if the dataset is missing or incomplete.
     """
     root = locate(layout)
     classes = classes_of(layout, root / "train")

@@ -1,4 +1,4 @@
-"""ImageNet, in the layout that PyTorch's examples read."""
+"""ImageNet, in the layout of PyTorch's examples."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ IMAGENET = Layout(
 def imagenet() -> Folders:
     """ImageNet, ILSVRC 2012: 1,281,167 + 50,000 photographs in 1,000 classes, seen at 224 (Russakovsky et al. 2015).
 
-    The labels of the official test set are not public: the official validation set is the test set here, as in the
-    literature, and validation images are taken off the training set as for every dataset. Classes are in the order of
-    their WordNet ids, as the outputs of published networks are.
+    The labels of the official test set are not public. As in the literature, the official validation set is the test
+    set here; validation images are split off the training set, as for every dataset. Classes are in the order of their
+    WordNet ids, as are the outputs of published networks.
     """
     return read(IMAGENET, size=224)

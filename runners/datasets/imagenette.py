@@ -22,7 +22,7 @@ IMAGENETTE = Layout(
 def imagenette() -> Folders:
     """Imagenette: 9,469 + 3,925 photographs in 10 easy classes of ImageNet, seen at 224 (Howard 2019, version 2).
 
-    It is published in three resolutions, which do not give the same pixels: the one of 320 pixels is taken where it is
-    there, then the full one, then the one of 160. Its folder val is the test set here.
+    It is published in three resolutions with different pixels: the version of 320 pixels is preferred, then the full
+    one, then that of 160 pixels. Its folder val is the test set here.
     """
     return read(IMAGENETTE, size=224)

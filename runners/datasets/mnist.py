@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: the same files, read by torchvision."""
+"""MNIST and Fashion-MNIST: files of the same format, read by torchvision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-# Of the unpacked files: a distribution packs them anew. They unpack from the archives whose MD5 torchvision has.
+# MD5 of the unpacked files, since a distribution compresses them again. torchvision has the MD5 of the archives.
 MD5 = {
     "MNIST": (
         "6bbc9ace898e44ae57da46a324031adb",
@@ -42,9 +42,9 @@ def _holds(raw: Path) -> bool:
 
 
 def _unpack(source: Path, raw: Path) -> None:
-    """Unpack a distribution's .gz files to torchvision's layout; a file appears under its name only when whole.
+    """Unpack a distribution's .gz files to torchvision's layout, each whole or not at all.
 
-    Raises InputError where one is corrupt.
+    Raises InputError if a file is corrupt.
     """
     raw.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
@@ -60,7 +60,7 @@ def _unpack(source: Path, raw: Path) -> None:
 
 
 def _locate(name: str, debian: Path | None) -> Path:
-    """Return the root that torchvision reads `name` from, filled if need be. Raises InputError listing the ways."""
+    """Return the root folder for torchvision; unpack or download if needed. Raises InputError, which lists the ways."""
     for root in data_folders():
         if _holds(root / name / "raw"):
             return root
@@ -85,7 +85,7 @@ def _read(name: str, debian: Path | None = None) -> Images:
         for part, md5 in zip(PARTS, MD5[name], strict=True):
             verify(raw / part, md5)
         train, test = (getattr(torchvision.datasets, name)(root, train=t) for t in (True, False))
-    except Exception as error:  # torchvision raises whatever a corrupt file leads to
+    except Exception as error:  # torchvision may raise anything for a corrupt file
         raise corrupt(raw, error) from error
     return Images(train.data[:, None], train.targets.long(), test.data[:, None], test.targets.long(), classes=10)
 

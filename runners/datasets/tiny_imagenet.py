@@ -1,4 +1,4 @@
-"""Tiny ImageNet: small enough to live on the device as one tensor, large enough to be decoded only once."""
+"""Tiny ImageNet: small enough for one tensor on the device, large enough to cache the decoded images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TINY = Layout(
 
 
 def _pixels(files: Sequence[str]) -> Tensor:
-    """Decode files to uint8 (n, 3, 64, 64). Raises InputError naming one that is not such an image."""
+    """Decode files to uint8 (n, 3, 64, 64). Raises InputError, which names the file, for any other image."""
     images = torch.empty(len(files), 3, SIZE, SIZE, dtype=torch.uint8)
     for place, file in zip(images, files, strict=True):
         pixels = to_tensor(decode(file))
@@ -39,7 +39,7 @@ def _pixels(files: Sequence[str]) -> Tensor:
 
 
 def _test_files(folder: Path, classes: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Return the files of val and their labels, as val_annotations.txt lists them. Raises InputError if it is bad."""
+    """Return the files of val and their labels from val_annotations.txt. Raises InputError if it is not readable."""
     label_of = {name: label for label, name in enumerate(classes)}
     annotations = folder / "val_annotations.txt"
     try:
@@ -59,9 +59,9 @@ def _decode(folder: Path) -> Images:
 
 
 def _keep(images: Images, file: Path) -> None:
-    """Keep decoded images, under their name only when whole; a folder that cannot be written to is no error."""
+    """Cache decoded images in a file, whole or not at all; a failure to write is ignored."""
     partial = file.with_name(f"{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError, RuntimeError):  # torch.save raises the latter where the disk is full
+    with contextlib.suppress(OSError, RuntimeError):  # torch.save raises RuntimeError if the disk is full
         torch.save(vars(images), partial)
         partial.replace(file)
     with contextlib.suppress(OSError):
@@ -73,8 +73,8 @@ def tiny_imagenet() -> Images:
     """Tiny ImageNet: 100,000 + 10,000 photographs in 200 classes, 64x64 in colour (Stanford CS231n 2015).
 
     Its test set has no labels: the folder val is the test set here. The files are decoded once, in about a minute, and
-    kept beside them in klevel.pt (1.4 GB), which processes share: memory is mapped to it. All images have the same
-    small size, so they are augmented as tensors like CIFAR's, and what `crop` means is the same.
+    cached in klevel.pt (1.4 GB) in the same folder, which processes share by memory mapping. All images have the same
+    small size, so they are augmented as tensors, `crop` included, like those of CIFAR.
     """
     folder = locate(TINY)
     kept = folder / DECODED
@@ -84,5 +84,5 @@ def tiny_imagenet() -> Images:
         return images
     try:
         return Images(**torch.load(kept, mmap=True, weights_only=True))
-    except Exception as error:  # torch raises whatever a corrupt file leads to
+    except Exception as error:  # torch may raise anything for a corrupt file
         raise InputError(f"{kept}: not readable, delete it to have the images decoded again") from error

@@ -1,4 +1,4 @@
-"""The compact network of a trial, written for use elsewhere: weights, a plan of kept indices, and ONNX."""
+"""Export the compact network of a trial: weights, a plan of kept indices, and ONNX."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from runners.plan import Plan, compare
 from runners.trial import EXAMPLES, build, data_of
 
 FILES = frozenset((WEIGHTS, PLAN, ONNX))
-# of the row: what the network is and what it is worth
+# columns of the row that are copied to the plan
 PROVENANCE = ("suite", "trial", "method", "dataset", "grouping", "scope", "keep", "seed", "realisation", "test_top1")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written. onnx_error: how far ONNX Runtime is off; None without ONNX, for which `note` says why.
+    """The outcome of an export. onnx_error: largest difference of ONNX Runtime from torch; None without an ONNX file.
 
-    failed: whether ONNX was tried and did not work.
+    note: reason why there is no ONNX file. failed: whether the export to ONNX failed.
     """
 
     parameters: int
@@ -46,18 +46,18 @@ class Exported:
 
 @dataclass(frozen=True)
 class NetworkPair:
-    """The dense network of a trial with the pruned groups at zero, and the compact one with its final weights."""
+    """The masked network of a trial, and the compact network with its final weights."""
 
     masked: nn.Module
     compact: nn.Module
 
 
 def export(trial: Path, folder: Path) -> Exported:
-    """Write the compact network of the trial of this folder to another folder, and check that it loads back the same.
+    """Write the compact network of a trial to a folder, and check that it loads back unchanged.
 
-    folder: made where it is not there; empty, or an earlier export, which is replaced when all is written. Raises
-    InputError where the trial is not done, the folder holds other files, or a module of the network cannot be written
-    down; NotExported where what was written computes something else.
+    trial: folder of the trial. folder: new, empty, or an earlier export, which is replaced once all files are written.
+    Raises InputError if the trial is not done, the folder holds other files, or a plan cannot describe the network;
+    NotExported if the written network has other outputs.
     """
     folder = folder.resolve()
     _check_free(folder)
@@ -77,7 +77,7 @@ def export(trial: Path, folder: Path) -> Exported:
 
 
 def rebuild(finished: Finished, data: Data) -> NetworkPair:
-    """Return the two networks of a trial, on the CPU: compacted once more, as it was then."""
+    """Rebuild the masked and the compact network of a trial, on the CPU."""
     spec = finished.spec
     masked = build(spec.dense, data)
     masked.load_state_dict(finished.masked)
@@ -90,7 +90,7 @@ def rebuild(finished: Finished, data: Data) -> NetworkPair:
 
 
 def plan_of(finished: Finished, pair: NetworkPair, data: Data) -> dict[str, Any]:
-    """Return all that `plan.json` says: see `runners.deployed.read_plan`."""
+    """Return the content of `plan.json`: see `runners.deployed.read_plan`."""
     spec = finished.spec
     architecture = {"name": spec.architecture, "channels": data.channels, "size": data.size, "classes": data.classes}
     normalisation = {"mean": data.mean.flatten().tolist(), "std": data.std.flatten().tolist()}
@@ -107,7 +107,7 @@ def plan_of(finished: Finished, pair: NetworkPair, data: Data) -> dict[str, Any]
 def plan_with_origins(
     pair: NetworkPair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int = 1
 ) -> Plan:
-    """Return the plan of a compact network, with the kept indices of every tensor that is smaller."""
+    """Return the plan of a compact network, with the kept indices of every sliced tensor."""
     plan = compare(pair.masked, pair.compact)
     if any(plan["tensors"].values()):
         origins = _origins(pair, masks, grouping, example, round_to)
@@ -120,7 +120,7 @@ def plan_with_origins(
 def _origins(
     pair: NetworkPair, masks: list[Tensor], grouping: str, example: Tensor, round_to: int
 ) -> dict[str, numbering.Origin]:
-    """Compact a copy of the network whose values are numbers, and read them off: the masks alone decide what goes."""
+    """Find kept indices by compacting a copy of the network with numbered values; the masks alone decide the result."""
     numbered, example = copy.deepcopy(pair.masked).double(), example[:2].double()
     groups, numbers = GROUPINGS[grouping](numbered, example), numbering.number(numbered)
     return numbering.read(realise(numbered, groups, masks, grouping, example, round_to).network, numbers)
@@ -133,13 +133,13 @@ def write(pair: NetworkPair, plan: dict[str, Any], folder: Path) -> None:
 
 
 def _readable(content: dict[str, Any]) -> str:
-    """Return JSON with a list of numbers on one line."""
+    """Return JSON with each list of numbers on one line."""
     text = json.dumps(content, indent=1)
     return re.sub(r"\[\n\s+[^\[\]{}]*?\n\s+\]", lambda m: "[" + " ".join(m[0][1:-1].split()) + "]", text) + "\n"
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> tuple[float | None, str | None, bool]:
-    """Return how far ONNX Runtime is off, or why there is no file, and whether that is a failure."""
+    """Write an ONNX file; return the largest difference, or the reason without a file, and whether it failed."""
     if absent := onnx_file.missing():
         return None, f"no {ONNX}: it needs pip install {' '.join(absent)}", False
     try:
@@ -150,7 +150,7 @@ def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> tuple[float 
 
 
 def _check_free(folder: Path) -> None:
-    """Refuse a folder with files of somebody else. Raises InputError."""
+    """Raise InputError if the folder holds files of anything but an export."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; a folder is needed")
     names = {p.name for p in folder.iterdir()} if folder.exists() else set()
@@ -160,10 +160,10 @@ def _check_free(folder: Path) -> None:
 
 
 def _move(here: Path, folder: Path) -> None:
-    """Put what was written in its place; the plan goes first and comes last, as it says that all is there."""
+    """Move the written files into place. The plan, which marks a complete export, is removed first and moved last."""
     folder.mkdir(exist_ok=True)
     for name in (PLAN, ONNX):
         (folder / name).unlink(missing_ok=True)
     for name in (WEIGHTS, ONNX, PLAN):
         if (here / name).exists():
-            shutil.move(here / name, folder / name)  # the folder may be another disk
+            shutil.move(here / name, folder / name)  # the folder may be on another disk

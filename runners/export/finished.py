@@ -1,4 +1,4 @@
-"""The trials that results folders hold, found by their id, and what they wrote."""
+"""Find trials in results folders by their id, and read their files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial that is done: its spec, its row, the masked network it compacted, and the fine-tuned compact one.
+    """A done trial: its spec, its row, the masked network, and the fine-tuned compact network.
 
-    masked, compact: state dicts, on the CPU. masks: one tensor a family, True where a group was kept.
-    sparse: the sparse layers of the compact one, see `runners.sparse.plan`.
+    masked, compact: state dicts, on the CPU. masks: one tensor a family, True for kept groups.
+    sparse: the sparse layers of the compact network, see `runners.sparse.plan`.
     """
 
     spec: TrialSpec
@@ -38,9 +38,9 @@ class Finished:
 
 
 def find(trial: str, results: Path) -> Path:
-    """Return the folder of a trial: given as its path, its id, or the beginning of an id in any suite of `results`.
+    """Return the folder of a trial, given by path, by id, or by the beginning of an id in any suite of `results`.
 
-    Raises InputError where there is none, or more than one.
+    Raises InputError if there is no such trial, or more than one.
     """
     if (Path(trial) / "trial.yaml").is_file():
         return Path(trial)
@@ -56,7 +56,7 @@ def find(trial: str, results: Path) -> Path:
 
 
 def read(folder: Path) -> Finished:
-    """Return what a trial found. Raises InputError where it is not done, or a file of it is gone or damaged."""
+    """Read the files of a trial. Raises InputError if it is not done, or a file is missing or damaged."""
     spec = _spec(folder / "trial.yaml")
     row = _row(folder)
     masked, compact = (_tensors(folder / f"{name}.pt") for name in ("checkpoint", "compact"))
@@ -64,7 +64,7 @@ def read(folder: Path) -> Finished:
 
 
 def _why_not(trial: str, results: Path) -> str:
-    """Say whether the trial is unknown, or only its networks are not here: they are not kept in git."""
+    """Return why a trial was not found: it is unknown, or only its networks are missing, which are not in git."""
     for table in sorted(results.glob("*/trials.csv")):
         known = re.search(rf",({trial}[0-9a-f]*),", table.read_text(encoding="utf-8"))
         if known:
@@ -104,6 +104,6 @@ def _tensors(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise InputError(f"{path}: is not there any more; delete its folder and run the trial again") from None
-    except Exception as error:  # torch raises whatever a corrupt file leads to
+    except Exception as error:  # torch may raise anything for a corrupt file
         raise InputError(f"{path}: not readable; delete its folder and run the trial again") from error
     return content

@@ -1,4 +1,4 @@
-"""Which entries of a dense network a compact one is made of: a compaction is done to numbers, and they are read off."""
+"""Trace the entries of a compact network to the dense one: number the entries, compact, and read the numbers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-# Small, so that passes through the network stay finite; a power of two, so that nothing is rounded.
+# small, so that forward passes stay finite; a power of two, so that nothing is rounded
 STEP = 2.0**-32
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A tensor of the dense network and, for each of its dims, the indices that were kept; None for all of them."""
+    """A tensor of the dense network, and the kept indices of each of its dims; None for all indices."""
 
     name: str
     shape: tuple[int, ...]
@@ -32,9 +32,9 @@ class Numbers:
 
 @torch.no_grad()
 def number(network: nn.Module) -> Numbers:
-    """Replace the entries of every floating tensor of a state dict, in place, by 1, 2, 3, ... times `STEP`.
+    """Replace the entries of every floating-point tensor of the state dict, in place, by 1, 2, 3, ... times `STEP`.
 
-    The network is in float64, which holds every such number exactly.
+    The network must be in float64, which represents these numbers exactly.
     """
     numbers, following = Numbers([], []), 1
     for name, tensor in network.state_dict().items():
@@ -48,7 +48,7 @@ def number(network: nn.Module) -> Numbers:
 
 
 def read(compact: nn.Module, numbers: Numbers) -> dict[str, Origin]:
-    """Return where the tensors of a compact network come from, those that are slices of a single dense one."""
+    """Return the origin of each tensor of a compact network that is a slice of a single dense tensor."""
     found = {name: _origin(t, numbers) for name, t in compact.state_dict().items() if t.is_floating_point()}
     return {name: origin for name, origin in found.items() if origin is not None}
 
@@ -73,7 +73,7 @@ def _origin(values: Tensor, numbers: Numbers) -> Origin | None:
 
 
 def _along(coordinates: Tensor, known: Tensor, dim: int) -> list[int] | None:
-    """Return the one coordinate of each slice along a dim; None where some slice has none, or several."""
+    """Return the single coordinate of each slice along a dim; None if a slice has no coordinate, or several."""
     slices, valid = (t.movedim(dim, 0).reshape(t.shape[dim], -1) for t in (coordinates, known))
     low = slices.masked_fill(~valid, torch.iinfo(torch.int64).max).amin(1)
     high = slices.masked_fill(~valid, -1).amax(1)
@@ -81,7 +81,7 @@ def _along(coordinates: Tensor, known: Tensor, dim: int) -> list[int] | None:
 
 
 def as_json(origins: Mapping[str, Origin], name: str) -> dict[str, object]:
-    """Return what a plan says of the origin of a tensor; nothing where that is not known."""
+    """Return the entries of a plan for the origin of a tensor; empty if the origin is unknown."""
     if name not in origins:
         return {}
     origin = origins[name]

@@ -1,4 +1,4 @@
-"""A network as an ONNX file that ONNX Runtime agrees with. Needs the packages of the extra `onnx`."""
+"""Write a network as an ONNX file, checked by ONNX Runtime. Needs the packages of the extra `onnx`."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from results.errors import NotExported
 
 TOLERANCE = 1e-4
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-OPSET = 18  # that of torch's exporter, so nothing is converted
+OPSET = 18  # the opset of torch's exporter, so that nothing is converted
 BATCHES = (1, 5)
 
 
 def missing() -> list[str]:
-    """Return the packages that are needed and not installed."""
+    """Return the required packages that are not installed."""
     return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def write(network: nn.Module, images: Tensor, path: Path) -> float:
-    """Write a network on the CPU, with any number of images as its input, and return how far ONNX Runtime is off.
+    """Write a network on the CPU, with a variable batch size; return the largest absolute difference of its outputs.
 
-    images: at least 2 to trace with and to compare on, float32 (n, channels, size, size). Returns the largest absolute
-    difference of an output, over batches of 1 and 5. Raises NotExported where it is more than 1e-4, or torch cannot
-    export the network.
+    images: at least 2, float32 (n, channels, size, size), to trace with and to compare ONNX Runtime with torch on, in
+    batches of 1 and 5. Raises NotExported if the difference exceeds 1e-4, or torch cannot export the network.
     """
     network.eval()
     try:
         _export(network, images, path)
-    except Exception as error:  # the exporter raises whatever an operator leads to
+    except Exception as error:  # the exporter may raise anything
         reason = " ".join(str(error).split())[:200]
         raise NotExported(f"torch cannot export this network to ONNX: {type(error).__name__}: {reason}") from error
     largest = max(_difference(network, images[:n], path) for n in BATCHES)
@@ -45,10 +44,10 @@ def _export(network: nn.Module, images: Tensor, path: Path) -> None:
     import onnx
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about itself
+        warnings.simplefilter("ignore")  # warnings of torch about itself
         torch.onnx.export(
             network,
-            (images[:2],),  # of 2, as a size of 1 would be taken for a constant
+            (images[:2],),  # a batch size of 1 would be taken for a constant
             str(path),
             input_names=["images"],
             output_names=["scores"],
