@@ -22,7 +22,7 @@ MANY = 10**15  # more groups than any network has, and exact in float64
 
 
 @dataclass(frozen=True)
-class Kind:
+class CellKind:
     """The valid cells of a column. words: their description in errors and docs. numeric: a column of float64."""
 
     words: str
@@ -53,25 +53,27 @@ def _exactly_whole(values: Any) -> Any:
 
 
 _Finite = Annotated[float, AfterValidator(_finite)]
-Text = Annotated[str, Kind("text", numeric=False)]
-Number = Annotated[_Finite, Kind("a finite number")]
-Ratio = Annotated[_Finite, Ge(0), Kind("a number of at least 0")]
-Amount = Annotated[int | float, AfterValidator(_finite), Ge(0), Kind("a number of at least 0")]
+Text = Annotated[str, CellKind("text", numeric=False)]
+Number = Annotated[_Finite, CellKind("a finite number")]
+Ratio = Annotated[_Finite, Ge(0), CellKind("a number of at least 0")]
+Amount = Annotated[int | float, AfterValidator(_finite), Ge(0), CellKind("a number of at least 0")]
 _Integer = Annotated[int, BeforeValidator(lambda value: _whole(float(value)))]
-Whole = Annotated[_Integer, Kind("a whole number")]
-Fraction = Annotated[float, Ge(0), Le(1), Kind("a fraction in [0, 1]")]
-Keep = Annotated[float, Gt(0), Le(1), Kind("a fraction in (0, 1]")]
-Loss = Annotated[float, Kind("a number")]
-Flag = Annotated[_Integer, Ge(0), Le(1), Kind("0 or 1")]
+Whole = Annotated[_Integer, CellKind("a whole number")]
+Fraction = Annotated[float, Ge(0), Le(1), CellKind("a fraction in [0, 1]")]
+Keep = Annotated[float, Gt(0), Le(1), CellKind("a fraction in (0, 1]")]
+Loss = Annotated[float, CellKind("a number")]
+Flag = Annotated[_Integer, Ge(0), Le(1), CellKind("0 or 1")]
 Counts = Annotated[
     tuple[Annotated[int, Ge(0), Le(MANY)], ...],
     BeforeValidator(_exactly_whole),
     BeforeValidator(_from_json),
-    Kind("a JSON list of whole numbers, one per family", numeric=False),
+    CellKind("a JSON list of whole numbers, one per family", numeric=False),
 ]
-Mapping = Annotated[dict[str, Any], BeforeValidator(_from_json), Kind("a JSON object", numeric=False)]
-Status = Annotated[Literal["done", "failed", "skipped"], Kind("done, failed or skipped", numeric=False)]
-Protocol = Annotated[_Integer, Ge(0), Le(PROTOCOL), Kind(f"at most {PROTOCOL}, the newest that this analysis knows")]
+Mapping = Annotated[dict[str, Any], BeforeValidator(_from_json), CellKind("a JSON object", numeric=False)]
+Status = Annotated[Literal["done", "failed", "skipped"], CellKind("done, failed or skipped", numeric=False)]
+Protocol = Annotated[
+    _Integer, Ge(0), Le(PROTOCOL), CellKind(f"at most {PROTOCOL}, the newest that this analysis knows")
+]
 
 
 def column(line: str) -> Any:
@@ -239,9 +241,9 @@ def names(model: type[Columns]) -> list[str]:
     return list(model.model_fields)
 
 
-def kind(model: type[Columns], name: str) -> Kind:
+def kind(model: type[Columns], name: str) -> CellKind:
     """Return the kind of a column."""
-    return next(m for m in _metadata(model, name) if isinstance(m, Kind))
+    return next(m for m in _metadata(model, name) if isinstance(m, CellKind))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the commands of klevel do that need networks. Whoever imports this waits for torch."""
+"""The commands of klevel that need networks. Importing this module imports torch, which takes seconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runners.store import Store
 
 
 def load(name: str, overrides: Sequence[str], limit: int | None = None, only: Sequence[str] = ()) -> suite.Suite:
-    """Return a suite with overrides; only these methods, also if the suite lacks them; the first `limit` trials."""
+    """Return a suite with overrides, limited to `only` these methods (even if it lacks them) and `limit` trials."""
     loaded = suite.load(name, overrides)
     if only:
         loaded = replace(
@@ -37,7 +37,7 @@ def load(name: str, overrides: Sequence[str], limit: int | None = None, only: Se
 
 
 def _of(method: str, loaded: suite.Suite, name: str, overrides: Sequence[str]) -> tuple[TrialSpec, ...]:
-    """Return the trials of one method of a suite; of one that it does not name, those that it would have there."""
+    """Return the trials of one method in a suite; if the suite lacks it, those it would have with default settings."""
     found = tuple(trial for trial in loaded.trials if trial.method == method)
     return found or suite.load(name, [*overrides, f"method=[{method}]"]).trials
 
@@ -50,7 +50,7 @@ def _device(name: str) -> torch.device:
 
 
 def plan(chosen: suite.Suite, results: Path, again: Again) -> None:
-    """Say what would be run."""
+    """Print the trials that a run would run."""
     for spec in missing(Store(results, chosen.name), chosen.trials, again):
         print(spec.id, spec.method, spec.architecture, spec.dataset, spec.grouping, spec.keep, f"seed {spec.seed}")
 
@@ -65,7 +65,10 @@ def run(
     only_these: bool,
     whole: bool,
 ) -> None:
-    """Run what is missing of a suite and say what became of it. whole: nothing of the suite was overridden."""
+    """Run the missing trials of a suite and print the counts of each status. whole: without overrides.
+
+    Exits with code 1 if a trial failed.
+    """
     store, place = Store(results, chosen.name), _device(device)
     environment.die_with_parent()
     jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
@@ -82,14 +85,14 @@ def run(
 
 
 def measure(chosen: suite.Suite, results: Path, device: str, threads: int) -> None:
-    """Measure what a suite has trained once more."""
+    """Measure the done trials of a suite again, and print their number."""
     context = RunContext(results, chosen.name, str(_device(device)), threads)
     table = measure_trials(context, chosen.trials)
     print(f"{(table['status'] == 'done').sum()} measured -> {results / chosen.name / 'trials.csv'}")
 
 
 def export(trial: str, folder: Path, results: Path) -> None:
-    """Write the compact network of a trial and say how large it is."""
+    """Write the compact network of a trial and print its size. Exits with code 1 if the export failed."""
     try:
         written = export_trial(find(trial, results), folder)
     except NotExported as error:
@@ -105,7 +108,7 @@ def export(trial: str, folder: Path, results: Path) -> None:
 
 
 def status(chosen: suite.Suite, results: Path, reference: Path) -> None:
-    """Say how much of a suite has been run, by which code, and how much of it is published."""
+    """Print the counts of each status of a suite, of rows by other code, and of published trials."""
     rows = [Store(results, chosen.name).row(spec) for spec in chosen.trials]
     counts = {s: sum(r is not None and r.status == s for r in rows) for s in ("done", "failed", "skipped")}
     print(
@@ -124,10 +127,10 @@ def status(chosen: suite.Suite, results: Path, reference: Path) -> None:
 
 
 def collect(folders: Sequence[Path], into: Path) -> None:
-    """Bring results folders together and say how many trials there are."""
+    """Merge results folders and print the number of trials."""
     print(f"{collect_folders(folders, into)} trials -> {into / 'trials.csv'}")
 
 
 def publish(chosen: suite.Suite, results: Path, reference: Path, force: str | None) -> None:
-    """Publish a suite and say where."""
+    """Publish a suite and print the folder."""
     print(f"published -> {publish_suite(Store(results, chosen.name), chosen.trials, reference, force)}")

@@ -1,4 +1,4 @@
-"""What a suite can name, each with a line of help. Only what is asked for is imported."""
+"""List the names that a suite can use, each with a line of help. Only the requested kind is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """The kinds of names."""
 
     methods = "methods"
     architectures = "architectures"
@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
 
 def lines(kind: Kind) -> dict[str, str]:
-    """Return the names of a kind, each with a line."""
+    """Return the names of a kind, each with a line of help."""
     match kind:
         case Kind.suites:
             from runners.suite_files import FOLDER, heading, names

@@ -143,7 +143,7 @@ def _entry(path: str, dense: Module, compact: Module) -> dict[str, Any] | None:
 
 
 def _changed(module: Module, entry: dict[str, Any] | None) -> Module:
-    """Apply an entry of a plan to a module, in place where possible, and return the module."""
+    """Apply an entry of a plan to a module, in place if possible, and return the module."""
     if entry is None:
         return None
     if "kind" in entry:

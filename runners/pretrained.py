@@ -45,7 +45,7 @@ def load_weights(network: nn.Module, name: str, architecture: str) -> None:
 def _read(path: Path) -> Any:
     try:
         return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises whatever a corrupt file leads to
+    except Exception as error:  # torch may raise anything for a corrupt file
         raise InputError(
             f"{path}: not readable as weights, torch.save of a state dict is needed "
             f"({' '.join(str(error).split())[:120] or type(error).__name__})"
