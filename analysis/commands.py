@@ -10,18 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import report, unchanged
-from analysis.comparison import compare as compared
-from analysis.comparison import report as in_words
-from analysis.exhibit import Exhibit
+from analysis.compare import compare as compared
+from analysis.compare import report as in_words
+from analysis.frame import load, repeated
 from analysis.importing import IMPORTERS
 from analysis.importing import bring_in as imported
-from analysis.load import Results, load
+from analysis.literature import file_of
 from analysis.options import Options
-from analysis.output import FORMATS, Job, known, make, stale
-from analysis.published import file_of
-from analysis.series import repeated
-from analysis.style import LOOKS
-from analysis.table import markdown
+from analysis.output import FORMATS, Exhibit, Job, known, make, stale
+from analysis.plot.style import LOOKS
 from results.errors import InputError
 
 MAIN_TABLE = "results"
@@ -54,11 +51,9 @@ def draw(
     _one_of("--format", formats, FORMATS)
     _one_of("--only", only, known())
     _one_of("--style", [style], LOOKS)
-    results = load(*folders)
-    results.trials = options.select(results.trials)
-    results.published = published
+    frame = load(*folders, options=options, published=published)
     with _writing():
-        _make(Job(results, output or _default_output(results), list(only) or None, list(formats), style), options)
+        _make(Job(frame, output or _default_output(frame.source.folders), list(only) or None, list(formats), style))
 
 
 def compare(a: Path, b: Path, everything: bool) -> None:
@@ -87,37 +82,34 @@ def _one_of(option: str, given: Iterable[str], names: Iterable[str]) -> None:
             raise InputError(f"{option} {name!r} is unknown; there are {', '.join(names)}")
 
 
-def _default_output(results: Results) -> Path:
+def _default_output(folders: Sequence[Path]) -> Path:
     """Return the folder itself; of several, one beside the first that is named after all of them."""
-    first = results.folders[0]
-    if len(results.folders) == 1:
-        return first
-    return first.parent / "+".join(folder.resolve().name for folder in results.folders)
+    if len(folders) == 1:
+        return folders[0]
+    return folders[0].parent / "+".join(folder.resolve().name for folder in folders)
 
 
-def _make(job: Job, options: Options) -> None:
+def _make(job: Job) -> None:
     """Make and write what a job asks for, unless all of it is there, and say what was written and what was not."""
-    results = job.results
+    source = job.frame.source
     for status in ("failed", "skipped"):
-        _tell(results, status)
-    if results.with_status("done").empty:
-        raise InputError(f"{job.results.folders[0] / 'trials.csv'}: no trial is done, so there is nothing to draw")
-    mark = unchanged.fingerprint(job, file_of(results))
-    if options != Options():
-        mark += f" {options}"
+        _tell(source.everything, status)
+    if not (source.everything["status"] == "done").any():
+        raise InputError(f"{source.folders[0] / 'trials.csv'}: no trial is done, so there is nothing to draw")
+    mark = unchanged.fingerprint(job, file_of(source))
     if files := unchanged.drawn(job, mark):
         print(f"nothing changed: {_shown(job.folder)} has its {len(files)} files")
         return
     exhibits = make(job)
     for exhibit in exhibits:
         if exhibit.name == MAIN_TABLE and exhibit.table:
-            print(markdown(exhibit.table))
+            print(exhibit.table.markdown())
     written = [path for exhibit in exhibits for path in exhibit.files]
     if job.only is None:
-        written.append(report.write(results, exhibits, job.folder))
+        written.append(report.write(job.frame, exhibits, job.folder))
     if written:
         unchanged.keep(job, mark, written)
-    notes = [*results.notes, *(line for setting in results.settings() for line in repeated(setting))]
+    notes = [*source.notes, *(line for setting in job.frame.settings() for line in repeated(setting))]
     notes += [_skipped(exhibit) for exhibit in exhibits if exhibit.skipped]
     notes += [f"older, not made this time: {_shown(path)}" for path in stale(job, exhibits)]
     print(*dict.fromkeys(notes), sep="\n", end="\n" if notes else "")
@@ -134,14 +126,14 @@ def _shown(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
-def _tell(results: Results, status: str) -> None:
+def _tell(trials: pd.DataFrame, status: str) -> None:
     """Say in one line how many trials failed or were skipped, and which."""
-    rows = results.with_status(status)
+    rows = trials[trials["status"] == status]
     if len(rows):
         named = "; ".join(_name(row) for _, row in rows.head(NAMED).iterrows())
         more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
         verb = "failed" if status == "failed" else "were skipped" if len(rows) > 1 else "was skipped"
-        print(f"{len(rows)} of {len(results.trials)} trials {verb}: {named}{more}\n")
+        print(f"{len(rows)} of {len(trials)} trials {verb}: {named}{more}\n")
 
 
 def _name(row: pd.Series) -> str:

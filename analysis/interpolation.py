@@ -1,9 +1,8 @@
-"""Accuracy at a speedup, speedup at an accuracy: both read off the curve of one series and one seed."""
+"""Accuracy at a speedup, speedup at an accuracy: both read off the curve of one experiment and one seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -20,9 +19,9 @@ class Point(NamedTuple):
 
 
 class Tradeoff(NamedTuple):
-    """The networks of one series and one seed, from the largest keep to the smallest, after the dense one.
+    """The networks of one experiment and one seed, from the largest keep to the smallest, after the dense one.
 
-    dense: its test top-1, NaN where nothing tells it; then the points start at the largest keep.
+    dense: its test top-1, NaN if unknown; then the points start at the largest keep.
     """
 
     dense: float
@@ -37,11 +36,11 @@ class AtLoss(NamedTuple):
 
 
 def tradeoff(rows: pd.DataFrame, column: str, control: float = math.nan) -> Tradeoff:
-    """Return the curve of one series and one seed over the speedups of a column: mac_speedup, or a measured one.
+    """Return the curve of one experiment and one seed over the speedups of a column: mac_speedup, or a measured one.
 
     It starts at the dense network that the methods were given, before any pruning and fine-tuning: speedup 1 and
-    `dense_test_top1` of the rows; `control`, the accuracy of the dense control, where they do not have it. Several
-    rows of one keep are averaged; rows without a speedup are left out.
+    `dense_test_top1` of the rows or, if they lack it, `control`, the accuracy of the dense control. Several rows of one
+    keep are averaged; rows without a speedup are left out.
     """
     told = rows["dense_test_top1"].mean() if "dense_test_top1" in rows else math.nan
     dense = control if math.isnan(told) else float(told)
@@ -54,18 +53,18 @@ def tradeoff(rows: pd.DataFrame, column: str, control: float = math.nan) -> Trad
 
 
 def tradeoffs(rows: pd.DataFrame, column: str, dense: pd.DataFrame) -> dict[float, Tradeoff]:
-    """Return the curve of each seed of one series; `dense` are the trials of the dense control."""
-    controls: Mapping[object, float] = by_seed(dense).to_dict()
+    """Return the curve of each seed of one experiment; `dense` are the trials of the dense control."""
+    controls = by_seed(dense)
     return {
-        float(str(seed)): tradeoff(part, column, controls.get(seed, math.nan))
-        for seed, part in placed(rows, column).groupby("seed", sort=True)
+        float(str(seed)): tradeoff(part, column, float(controls.get(seed, math.nan)))
+        for seed, part in placed(rows, column).groupby("seed")
     }
 
 
 def accuracy_at(curve: Tradeoff, target: float) -> float:
-    """Return the test top-1 at a speedup, NaN where the curve does not reach it: nothing is extrapolated.
+    """Return the test top-1 at a speedup, NaN if the curve does not reach it: nothing is extrapolated.
 
-    The first segment from the dense end that crosses the target counts, as measured speedups may fall where keep does.
+    The first segment from the dense end that crosses the target counts, as measured speedups may fall as keep does.
     Within it the accuracy is linear in the logarithm of the speedup.
     """
     for (s0, a0), (s1, a1) in pairwise(curve.points):
@@ -78,9 +77,9 @@ def accuracy_at(curve: Tradeoff, target: float) -> float:
 def speedup_at_loss(curve: Tradeoff, points: float) -> AtLoss:
     """Return the largest speedup before the accuracy first falls below that of the dense network less these points.
 
-    points: percentage points, 1 for 0.01. On the segment where it falls below, the logarithm of the speedup is linear
-    in the accuracy. Where it never does, the largest speedup of the curve is a lower bound. NaN without a dense
-    accuracy or without any other point.
+    points: percentage points, 1 for 0.01. On the segment that falls below, the logarithm of the speedup is linear in
+    the accuracy. If none does, the largest speedup of the curve is a lower bound. NaN without a dense accuracy or
+    without any other point.
     """
     if math.isnan(curve.dense) or len(curve.points) < 2:
         return AtLoss(math.nan)

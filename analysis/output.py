@@ -1,4 +1,4 @@
-"""Every figure and table of results, made and written: entries in, exhibits out."""
+"""Every figure and table of results, made and written: entries and frames in, exhibits out."""
 
 from __future__ import annotations
 
@@ -9,34 +9,54 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import joblib
 from matplotlib.figure import Figure
 
 from analysis import figures, tables
-from analysis.exhibit import Exhibit
-from analysis.load import Results, Setting
-from analysis.plotting import METADATA, save
+from analysis.frame import Frame
+from analysis.plot.facets import METADATA, save
+from analysis.plot.style import drawn
 from analysis.registry import Entry, discover
-from analysis.style import drawn
-from analysis.table import Table, comma_separated, latex, markdown
+from analysis.table import Table
 from results.errors import Skip
 
 KINDS: dict[str, ModuleType] = {"table": tables, "figure": figures}
 FORMATS = ("png", "pdf", "svg")
 WRITERS: dict[str, Callable[[Table, str], str]] = {
-    "md": lambda table, _: markdown(table),
-    "tex": latex,
-    "csv": lambda table, _: comma_separated(table),
+    "md": lambda table, _: table.markdown(),
+    "tex": lambda table, stem: table.latex(stem),
+    "csv": lambda table, _: table.csv(),
 }
 FEW = 4  # tasks that are not worth a second process
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is to be made of results: `only` these entries, or all; where to; in which formats and look."""
+class Exhibit:
+    """A figure or a table that was made of one frame.
 
-    results: Results
+    kind: `figure` or `table`. name: that of its entry. description: one line. subject: the frame in words. files: the
+    paths written. skipped: why there is none; then nothing below is set. caption: of a figure. svg: the figure, as
+    text. table: of a table.
+    """
+
+    kind: str
+    name: str
+    description: str
+    subject: str
+    files: tuple[Path, ...] = ()
+    skipped: str = ""
+    caption: str = ""
+    svg: str = ""
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be made of a frame: `only` these entries, or all; into which folder; in which formats and look."""
+
+    frame: Frame
     folder: Path
     only: Sequence[str] | None
     formats: Sequence[str]
@@ -46,8 +66,8 @@ class Job:
 @dataclass(frozen=True)
 class _Task:
     kind: str
-    entry: Entry
-    subject: Setting | Results
+    entry: Any  # a FigureEntry or a TableEntry
+    frame: Frame
 
 
 _at_work: list[tuple[Job, list[_Task]]] = []  # a forked process finds its job here: nothing has to be sent
@@ -59,16 +79,16 @@ def known() -> dict[str, Entry]:
 
 
 def make(job: Job) -> list[Exhibit]:
-    """Make and write the figures and tables, in several processes where there are many; return them in order.
+    """Make and write the figures and tables, in several processes if they are many; return them in order.
 
-    Raises InputError where a file that they need cannot be used, OSError where one cannot be written.
+    Raises InputError if a file that they need cannot be used, OSError if one cannot be written.
     """
     tasks = [
         _Task(kind, entry, subject)
         for kind, package in KINDS.items()
         for entry in discover(package).values()
         if job.only is None or entry.name in job.only
-        for subject in entry.subjects(job.results)
+        for subject in entry.subjects(job.frame)
     ]
     _at_work.append((job, tasks))
     try:
@@ -92,27 +112,19 @@ def stale(job: Job, exhibits: Sequence[Exhibit]) -> list[Path]:
 def _exhibit(number: int) -> Exhibit:
     job, tasks = _at_work[-1]
     task = tasks[number]
-    about = (task.kind, task.entry.name, task.entry.description, _words(task.subject))
+    about = (task.kind, task.entry.name, task.entry.description, task.frame.subject)
     with drawn(job.style):
         try:
-            made = task.entry(task.subject)
+            made = task.entry(task.frame)
         except Skip as reason:
             return Exhibit(*about, skipped=str(reason))
         folder = job.folder / f"{task.kind}s"
         folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / ".".join(part for part in (task.entry.name, task.subject.slug) if part)
+        stem = folder / ".".join(part for part in (task.entry.name, task.frame.slug) if part)
         if isinstance(made, Figure):
-            made.draw_without_rendering()
-            made.set_layout_engine("none")  # laid out once, and alike in every format
             files = save(made, stem, job.formats)
-            heading = str(made.get_label()) or made.get_suptitle()
-            return Exhibit(*about, files=tuple(files), heading=heading, svg=_svg(made))
+            return Exhibit(*about, files=tuple(files), caption=str(made.get_label()), svg=_svg(made))
         return Exhibit(*about, files=tuple(_write(made, stem, suffix) for suffix in WRITERS), table=made)
-
-
-def _words(subject: Setting | Results) -> str:
-    part = getattr(subject, "part", "")
-    return f"{subject.title}, {part} groups" if part else subject.title
 
 
 def _write(table: Table, stem: Path, suffix: str) -> Path:

@@ -1,17 +1,22 @@
-"""The registries of figures and tables: one function each, in a file of its own, found by discovery."""
+"""The registries of figures and tables: one entry or more in each file of their folders, found by discovery."""
 
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from analysis.load import Results, Setting
+import pandas as pd
+
+from analysis.frame import Frame
+from analysis.table import Table
 from results.errors import Skip
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Named(Protocol):
@@ -27,50 +32,59 @@ T = TypeVar("T", bound=Named)
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure or a table. `make` takes a Setting and returns a matplotlib Figure, or a Table; or raises Skip.
+    """A figure or a table.
 
-    With `whole` it takes all Results instead: once for everything, not once per setting.
-
-    name: the name of its function, used for files and for --only.
-    description: the first line of its docstring.
-    needs: the columns without which it is skipped: `test_top1` of trials.csv, `epochs.val_top1` of epochs.csv.
-    by_grouping: whether it is made for each grouping that several methods share: see `Setting.by_grouping`.
+    name: used for files and for --only. description: one line. needs: the columns without which it is skipped:
+    `test_top1` of trials.csv, `epochs.val_top1` of epochs.csv. by_grouping: whether it is made for each grouping that
+    several methods share (`Frame.parts`). whole: whether it is made once, of all settings.
     """
 
     name: str
     description: str
     needs: tuple[str, ...]
-    make: Callable[[Any], Any]
     by_grouping: bool = False
     whole: bool = False
 
-    def subjects(self, results: Results) -> list[Setting | Results]:
-        """Return what it is made for, one after the other."""
+    def subjects(self, frame: Frame) -> list[Frame]:
+        """Return the frames that it is made of."""
         if self.whole:
-            return [results]
-        found: list[Setting | Results] = []
-        for setting in results.settings():
-            found += setting.by_grouping() if self.by_grouping else [setting]
-        return found
+            return [frame]
+        return [part for one in frame.settings() for part in (one.parts() if self.by_grouping else [one])]
 
-    def __call__(self, subject: Setting | Results) -> Any:
-        """Make it for one of its subjects. Raises Skip where a needed column is absent or empty."""
-        reason = subject.lacks(self.needs)
-        if reason:
+    def check(self, frame: Frame) -> None:
+        """Raise Skip if a needed column is absent or empty."""
+        if reason := frame.lacks(self.needs):
             raise Skip(reason)
-        return self.make(subject)
 
 
-def entry(*needs: str, by_grouping: bool = False, whole: bool = False) -> Callable[[Callable[[Any], Any]], Entry]:
-    """Register the decorated function, which needs these columns, as a figure or a table (its folder decides)."""
+@dataclass(frozen=True, kw_only=True)
+class FigureEntry(Entry):
+    """A figure: `data` returns its points, with title and caption (`plot.facets.described`); `draw` draws them.
 
-    def register(make: Callable[[Any], Any]) -> Entry:
-        description = (inspect.getdoc(make) or "").split("\n")[0]
-        if not description:
-            raise ValueError(f"{make.__module__}.{make.__qualname__} needs a docstring: its first line describes it")
-        return Entry(make.__name__, description, needs, make, by_grouping, whole)
+    Both raise Skip, of one line, if there is nothing to draw.
+    """
 
-    return register
+    data: Callable[[Frame], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
+    kind: str = "figure"
+
+    def __call__(self, frame: Frame) -> Figure:
+        """Make it of one of its subjects."""
+        self.check(frame)
+        return self.draw(self.data(frame))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableEntry(Entry):
+    """A table: `data` returns its numbers with a caption, or raises Skip."""
+
+    data: Callable[[Frame], Table]
+    kind: str = "table"
+
+    def __call__(self, frame: Frame) -> Table:
+        """Make it of one of its subjects."""
+        self.check(frame)
+        return self.data(frame)
 
 
 def discover(package: ModuleType) -> dict[str, Entry]:
@@ -79,10 +93,15 @@ def discover(package: ModuleType) -> dict[str, Entry]:
 
 
 def found_in(package: ModuleType, kind: type[T]) -> dict[str, T]:
-    """Import every file of a package and return what is of this kind in them by name, in the order of the names."""
+    """Import every file of a package and return the instances of a kind in them by name, in the order of the names.
+
+    An instance is a name of a file, or stands in a tuple that is. Raises ValueError if two have one name.
+    """
     found: dict[str, T] = {}
     for module in pkgutil.iter_modules(package.__path__):
-        for value in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
-            if isinstance(value, kind) and found.setdefault(value.name, value) is not value:
-                raise ValueError(f"two of {package.__name__} are named {value.name}")
+        names = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
+        for held in list(names.values()):
+            for value in held if isinstance(held, tuple) else (held,):
+                if isinstance(value, kind) and found.setdefault(value.name, value) is not value:
+                    raise ValueError(f"two of {package.__name__} are named {value.name}")
     return dict(sorted(found.items()))

@@ -1,193 +1,170 @@
-"""A table, and its forms: Markdown that reads well in a terminal, LaTeX with booktabs, and CSV with plain numbers."""
+"""A table: plain numbers as CSV, and the same with signs and units as Markdown, LaTeX and HTML, by pandas."""
 
 from __future__ import annotations
 
-import csv
-import io
+import html
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from analysis.statistics import Estimate
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-NOTHING = "\N{EN DASH}"
-TIMES = "\N{MULTIPLICATION SIGN}"
-LATEX = {c: f"\\{c}" for c in "{}$&#%_"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$",
-    "|": "$|$", "±": r"$\pm$", TIMES: r"$\times$", NOTHING: "--", "\n": " ", "≤": r"$\le$", "≥": r"$\ge$",
+from analysis.wording import NOTHING, TIMES
+
+LATEX = {ord(c): f"\\{c}" for c in "{}$&#%_"} | {
+    ord("\\"): r"\textbackslash{}", ord("~"): r"\textasciitilde{}", ord("^"): r"\textasciicircum{}",
+    ord("<"): "$<$", ord(">"): "$>$", ord("|"): "$|$", ord("\n"): " ",
 }  # fmt: skip
+SYMBOLS = {ord("±"): r"$\pm$", ord(TIMES): r"$\times$", ord(NOTHING): "--", ord("≤"): r"$\le$", ord("≥"): r"$\ge$"}
+SPREAD = "{}, {}"  # the column of how far a number spreads, beside it
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell: what is read, and the numbers behind it.
+class Format:
+    """How the numbers of a column are written: digits, a plus before what is above zero, a unit behind."""
 
-    numbers: the value in the unit of the heading, and how far it spreads where the text says so; none for words.
-    bold: whether it is set apart; what that means is said in the caption.
-    """
+    digits: int = 2
+    sign: bool = False
+    unit: str = ""
+    small: float = 0.0  # numbers below it are written as below it, such as <0.001
 
-    text: str
-    numbers: tuple[float, ...] = ()
-    bold: bool = False
+    def __call__(self, value: float, spread: float = math.nan) -> str:
+        """Return `value`, or `value ± spread`; a dash for NaN."""
+        if math.isnan(value):
+            return NOTHING
+        if 0 <= value < self.small:
+            return f"<{self.small:g}"
+        rounded = round(value, self.digits) + 0.0  # no minus before a zero
+        text = f"{rounded:+.{self.digits}f}" if self.sign and rounded else f"{rounded:.{self.digits}f}"
+        return (text if math.isnan(spread) else f"{text} ± {spread:.{self.digits}f}") + self.unit
+
+
+WHOLE, P = Format(0), Format(3, small=0.001)
+MULTIPLE = Format(unit=TIMES)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells under headings; a cell that is no Cell holds words. Rows come in blocks, which LaTeX sets apart by a rule.
+    """Rows of text and numbers under headings.
 
-    text_columns: how many columns, from the left, hold words; the others hold numbers and stand to the right.
-    spread: what the second number of a cell is, as CSV calls it.
+    data: a column per heading, text as str (empty: a dash), numbers as float; after a number that spreads the column
+    `HEADING, SPREAD`. formats: of the columns of numbers, two digits by default. lines: the columns that hold lines,
+    which people read by name. blocks: the columns whose values stand once and, where they change, a rule. bold, bounds:
+    cells (row, heading) that are set apart, as the caption says, and that are lower bounds.
     """
 
     caption: str
-    headings: list[str]
-    blocks: Sequence[Sequence[Sequence[Cell | str]]]
-    text_columns: int = 1
-    spread: str = "95 % half-width"
+    data: pd.DataFrame
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    bold: frozenset[tuple[int, str]] = frozenset()
+    bounds: frozenset[tuple[int, str]] = frozenset()
+    spread: str = "standard deviation"
+    name: Callable[[str], str] = str
 
     @property
-    def rows(self) -> list[list[Cell]]:
-        """The rows of all blocks, every cell a Cell."""
-        return [[_cell(cell) for cell in row] for row in chain.from_iterable(self.blocks)]
+    def headings(self) -> list[str]:
+        """The columns that people read."""
+        return [str(h) for h in self.data if not str(h).endswith(f", {self.spread}")]
 
+    @property
+    def text_columns(self) -> list[str]:
+        """Those of them that hold words."""
+        return [heading for heading in self.headings if not is_numeric_dtype(self.data[heading])]
 
-def plus_minus_deviation(value: Estimate, scale: float = 1, digits: int = 2) -> str:
-    """Return `mean ± standard deviation`; the mean alone where one seed gives no deviation."""
-    return _plus_minus(value.mean, value.deviation, scale, digits)
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The cells as people read them."""
+        return pd.DataFrame({heading: self._column(heading) for heading in self.headings}, dtype="object")
 
+    @property
+    def starts(self) -> list[int]:
+        """The rows that start a block, but for the first."""
+        if not self.blocks or self.data.empty:
+            return []
+        lead = self.data[self.blocks[0]]
+        return [i for i in range(1, len(lead)) if lead.iloc[i] != lead.iloc[i - 1]]
 
-def interval_cell(value: Estimate, scale: float = 1, digits: int = 2) -> Cell:
-    """Return `mean ± half-width of the interval` as a cell; the mean alone where one seed gives no interval."""
-    return _spread_cell(value.mean, value.half_width, scale, digits)
+    def csv(self) -> str:
+        """Return CSV: numbers without signs and units, and a column of its own for how far they spread."""
+        return self.data.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
+    def markdown(self) -> str:
+        """Return a Markdown table with its caption above."""
+        cells = self._once().map(lambda text: text.replace("|", "\\|"))
+        cells = self._styled(cells, lambda text: f"**{text}**")
+        align = ["left" if heading in self.text_columns else "right" for heading in self.headings]
+        headings = [heading.replace("|", "\\|") for heading in self.headings]
+        body = cells.to_markdown(index=False, headers=headings, colalign=align, disable_numparse=True)
+        return f"{self.caption}\n\n{body}\n"
 
-def deviation_cell(value: Estimate, scale: float = 1, digits: int = 2, bold: bool = False) -> Cell:
-    """Return `mean ± standard deviation` as a cell; the mean alone where one seed has no deviation."""
-    return _spread_cell(value.mean, value.deviation, scale, digits, bold)
+    def latex(self, label: str) -> str:
+        """Return a LaTeX table environment; its document loads the package booktabs."""
+        style = self._once().map(escape).rename(columns=escape).style.hide(axis="index")
+        for row, heading in self.bold:
+            style = style.map(lambda _: "textbf:--rwrap", subset=(row, escape(heading)))
+        aligned = "".join("l" if heading in self.text_columns else "r" for heading in self.headings)
+        text = style.to_latex(
+            hrules=True, caption=escape(self.caption), label=f"tab:{label.replace('_', '-')}", position="t",
+            position_float="centering", column_format=aligned,
+        )  # fmt: skip
+        lines = text.replace("\\centering\n", "\\centering\n\\small\n").splitlines()
+        first = lines.index("\\midrule") + 1
+        for start in reversed(self.starts):
+            lines.insert(first + start, "\\midrule")
+        return "\n".join([line.translate(SYMBOLS) for line in ["% needs \\usepackage{booktabs}", *lines]]) + "\n"
 
+    def html(self) -> str:
+        """Return an HTML table without styles, everything in it escaped: <data> holds the number behind a cell.
 
-def number_cell(value: float, digits: int = 2, sign: bool = False) -> Cell:
-    """Return a number as a cell, a dash where it is NaN; with `sign` a plus stands before what is above zero."""
-    if math.isnan(value):
-        return Cell(NOTHING)
-    rounded = round(value, digits) + 0.0  # no minus before a zero
-    return Cell(f"{rounded:+.{digits}f}" if sign and rounded else f"{rounded:.{digits}f}", (value,))
+        Every row is whole, as readers sort and filter them; the first cell of a block is marked by the class `start`.
+        """
+        cells = self._styled(self.shown.map(html.escape), lambda text: f"<strong>{text}</strong>")
+        headings = {heading: html.escape(heading) for heading in self.headings}
+        for heading in headings:
+            if heading not in self.text_columns:
+                headings[heading] = f'<span class="n">{headings[heading]}</span>'
+                numbers = [f"{value:.12g}".replace("nan", "") for value in self.data[heading].astype("float64")]
+                pairs = zip(numbers, cells[heading], strict=True)
+                cells[heading] = [f'<data value="{number}">{text}</data>' for number, text in pairs]
+        lead, starts = self.headings[0], self.starts
+        first = [f'<span class="start">{t}</span>' if i in starts else t for i, t in enumerate(cells.pop(lead))]
+        body = cells.rename(columns=headings).set_axis(first, axis=0).rename_axis(columns=headings[lead])
+        with pd.option_context("styler.render.max_elements", body.size + 1):  # of more, pandas shows a part
+            return str(body.style.to_html(exclude_styles=True))
 
+    def _column(self, heading: str) -> list[str]:
+        values = self.data[heading]
+        if heading in self.text_columns:
+            said = self.name if heading in self.lines else str
+            return [said(value) if value else NOTHING for value in values]
+        spread = self.data.get(SPREAD.format(heading, self.spread), pd.Series(math.nan, index=values.index))
+        write = self.formats.get(heading, Format())
+        texts = [write(float(value), float(far)) for value, far in zip(values, spread, strict=True)]
+        return [f"≥ {text}" if (i, heading) in self.bounds else text for i, text in enumerate(texts)]
 
-def times_cell(value: Estimate) -> Cell:
-    """Return a mean ratio with a times sign, such as 1.84×."""
-    return Cell(NOTHING) if math.isnan(value.mean) else Cell(f"{value.mean:.2f}{TIMES}", (value.mean,))
+    def _once(self) -> pd.DataFrame:
+        """Return the cells as shown, with a cell that repeats the one above in its block left empty."""
+        cells = self.shown
+        same = pd.Series(True, index=cells.index)
+        for heading in self.blocks:
+            same &= self.data[heading].eq(self.data[heading].shift())
+            cells[heading] = cells[heading].mask(same, "")
+        return cells
 
-
-def markdown(table: Table) -> str:
-    """Return a Markdown table with aligned columns and its caption above; what leads several rows stands once."""
-    lines = [[_in_markdown(cell) for cell in row] for row in _once(table)]
-    lines.insert(0, [heading.replace("|", "\\|") for heading in table.headings])
-    widths = [max(3, *(len(row[i]) for row in lines)) for i in range(len(table.headings))]
-    body = [_line(row, widths, table.text_columns) for row in lines]
-    rule = ["-" * w if i < table.text_columns else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join([table.caption, "", body[0], f"| {' | '.join(rule)} |", *body[1:]]) + "\n"
-
-
-def latex(table: Table, label: str) -> str:
-    """Return a LaTeX table environment; its document loads the package booktabs."""
-    align = "l" * table.text_columns + "r" * (len(table.headings) - table.text_columns)
-    rows = iter(_once(table))
-    blocks = ["\n".join(_latex_row([_in_latex(cell) for cell in next(rows)]) for _ in block) for block in table.blocks]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table}[t]",
-        "\\centering",
-        "\\small",
-        f"\\caption{{{escape(table.caption)}}}",
-        f"\\label{{tab:{label.replace('_', '-')}}}",
-        f"\\begin{{tabular}}{{{align}}}",
-        "\\toprule",
-        _latex_row([escape(heading) for heading in table.headings]),
-        "\\midrule",
-        "\n\\midrule\n".join(blocks),
-        "\\bottomrule",
-        "\\end{tabular}",
-        "\\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def comma_separated(table: Table) -> str:
-    """Return a table as CSV: numbers without signs and units, and a column of its own for how far they spread."""
-    rows = table.rows
-    spreads = [any(len(row[i].numbers) > 1 for row in rows) for i in range(len(table.headings))]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        chain.from_iterable(
-            (heading, f"{heading}, {table.spread}") if spread else (heading,)
-            for heading, spread in zip(table.headings, spreads, strict=True)
-        )
-    )
-    for row in rows:
-        writer.writerow(chain.from_iterable(_plain(cell, s) for cell, s in zip(row, spreads, strict=True)))
-    return file.getvalue()
+    def _styled(self, cells: pd.DataFrame, write: Callable[[str], str]) -> pd.DataFrame:
+        for row, heading in self.bold:
+            cells[heading] = cells[heading].where(cells.index != row, write(str(cells[heading][row])))
+        return cells
 
 
 def escape(text: str) -> str:
     """Return text as LaTeX prints it: an underscore becomes a backslash and an underscore."""
-    return "".join(LATEX.get(character, character) for character in text)
+    return text.translate(LATEX)
 
 
-def _cell(cell: Cell | str) -> Cell:
-    return cell if isinstance(cell, Cell) else Cell(cell)
-
-
-def _spread_cell(mean: float, spread: float, scale: float, digits: int, bold: bool = False) -> Cell:
-    if math.isnan(mean):
-        return Cell(NOTHING)
-    numbers = (mean * scale,) if math.isnan(spread) else (mean * scale, spread * scale)
-    return Cell(_plus_minus(mean, spread, scale, digits), numbers, bold)
-
-
-def _plus_minus(mean: float, spread: float, scale: float, digits: int) -> str:
-    if math.isnan(mean):
-        return NOTHING
-    text = f"{mean * scale:.{digits}f}"
-    return text if math.isnan(spread) else f"{text} ± {spread * scale:.{digits}f}"
-
-
-def _once(table: Table) -> list[list[Cell]]:
-    """Return the rows, with a first cell that repeats the one above, in the same block, left empty."""
-    lines = []
-    for block in table.blocks:
-        above = ""
-        for row in ([_cell(cell) for cell in row] for row in block):
-            lines.append([Cell(""), *row[1:]] if row[0].text == above and table.text_columns > 1 else row)
-            above = row[0].text
-    return lines
-
-
-def _in_markdown(cell: Cell) -> str:
-    text = cell.text.replace("|", "\\|")
-    return f"**{text}**" if cell.bold else text
-
-
-def _in_latex(cell: Cell) -> str:
-    text = escape(cell.text)
-    return rf"\textbf{{\boldmath {text}}}" if cell.bold else text  # boldmath: the ± is mathematics
-
-
-def _plain(cell: Cell, spread: bool) -> list[str]:
-    """Return a cell as one field of a CSV, or as two."""
-    if not cell.numbers:
-        fields = ["" if cell.text == NOTHING else cell.text]
-    else:
-        fields = [f"{number:.10g}" for number in cell.numbers]
-    return fields + [""] * (1 + spread - len(fields))
-
-
-def _line(row: Iterable[str], widths: list[int], text_columns: int) -> str:
-    cells = [c.ljust(w) if i < text_columns else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-    return f"| {' | '.join(cells)} |"
-
-
-def _latex_row(row: Iterable[str]) -> str:
-    return " & ".join(row) + r" \\"
+def spread_columns(heading: str, values: Sequence[tuple[float, float]], spread: str) -> dict[str, list[float]]:
+    """Return the two columns of a number and how far it spreads."""
+    return {heading: [value for value, _ in values], SPREAD.format(heading, spread): [far for _, far in values]}

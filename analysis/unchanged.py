@@ -17,8 +17,10 @@ CONTRACT = HERE.parent / "results"  # its folders hold results, and are no code
 
 def fingerprint(job: Job, published: Path | None) -> str:
     """Return a hash of all that decides the files of a job: rows, look, formats, choice, and the code that draws."""
-    digest = hashlib.sha256(json.dumps([job.style, list(job.formats), job.only]).encode())
-    for path in _inputs(job.results.folders, published):
+    source = job.frame.source
+    given = [job.style, list(job.formats), job.only, str(source.options)]
+    digest = hashlib.sha256(json.dumps(given).encode())
+    for path in _inputs(source.folders, published):
         digest.update(str(path.name).encode() + b"\0")
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

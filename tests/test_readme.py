@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.load import load
+from analysis.frame import load
+from analysis.plot.style import drawn
 from methods import METHODS, Method
 from runners import suite, trial
 from runners.__main__ import main
@@ -122,9 +123,10 @@ def test_the_commands_that_read_results_are_understood(command, tmp_path, monkey
 
 def test_the_figure_is_drawn():
     names = {}
-    exec(compile(block("python", "def peak_memory"), "peak_memory.py", "exec"), names)
+    exec(compile(block("python", "peak_memory"), "peak_memory.py", "exec"), names)
     for setting in load(ROOT / "results" / "reference" / "quick").settings():
-        assert names["peak_memory"](setting).axes[0].get_ylabel() == "Peak memory (MB)"
+        with drawn():
+            assert names["FIGURE"](setting).axes[0].get_ylabel() == "peak_mb"
 
 
 @pytest.mark.parametrize("command", commands("./run_all.sh"), ids=" ".join)

@@ -1,1 +1,1 @@
-"""The figures, one file each. To add one, add a file with a function that takes a Setting and returns a Figure."""
+"""The figures. To add one, add a file with a FigureEntry: a name, a line, `data(frame)` and `draw(data)`."""

@@ -1,103 +1,151 @@
-"""What survives: how many groups are left in each layer."""
+"""What survives: how many groups are left in each layer, the mean over the seeds."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+import numpy.typing as npt
+import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.blocks import seeds_said
-from analysis.load import Setting
-from analysis.plotting import Panel, blank, finish, usual_subject
-from analysis.registry import entry
-from analysis.style import look, pt
-from analysis.tuning import chosen
-from analysis.widths import Maps, Numbers, Width, maps
+from analysis.annotation import in_order, method_of
+from analysis.frame import Frame
+from analysis.plot import axes as axis
+from analysis.plot.facets import described, facets, label
+from analysis.plot.style import look, pt
+from analysis.registry import FigureEntry
+from analysis.select import tried_said
+from analysis.statistics import seeds_between
+from analysis.wording import condition, listed, wrapped
+from results.errors import Skip
 
-MAP = "viridis"
-ROW, TITLE, BAR, AROUND = 0.17, 0.16, 0.06, 0.85  # inches: heights of a row, a title, the colour bar, all labels
-LETTER, NUMBER = 0.052, 0.048  # inches: the width of a letter beside the map, and of a digit in it
-NARROW, SMALL = 0.25, 1.1  # inches: a figure whose cells, or whose map, would be narrower is as wide as the page
-FEW, MANY = 8, 20  # columns that say how wide the layer was, and that are all numbered
-LABEL = 36  # letters in a line beside the map
+ROW, LINE, TITLE, BELOW = 0.17, 0.1, 0.16, 1.0  # inches: of a row, a line more in it, a title, the axis with the bar
+LETTER, NUMBER, NARROW = 0.052, 0.048, 0.25  # inches: of a letter beside the map, a digit in it, a cell in a column
+FEW, MANY, EVERY = 8, 20, 5  # families that say how many groups they have, that are all numbered, and of more every 5th
+LABEL = 40  # letters in a line beside the map
+DIGITS = 6  # of a mean width: sums in another order are no difference
+WHO = ["scope", "conditions", "line"]
 
 
-@entry("groups_kept", "groups", by_grouping=True)
-def kept_widths(setting: Setting) -> Figure:
-    """A map of the groups kept in each layer, a row for each method at each keep, the mean over the seeds.
+def data(frame: Frame) -> pd.DataFrame:
+    """Return kept (groups) and share (%) for each row of each panel and each family, which has so many groups.
 
-    Rows of equal widths are merged. Colour is the share that is kept; the number is the width itself.
+    Lines of equal widths share a row: lines are their names, label says them to people. Raises Skip if no trial tells
+    widths, or if all lines keep the share of the budget in every family, as they do at layer scope.
     """
-    setting = chosen(setting)
-    found = maps(setting)
-    blocks = {f"keep {keep:g}": rows for keep, rows in found.by_keep.items()}
-    if all(len(rows) == 1 for rows in blocks.values()):
-        merged = [Width(f"{title}: {row.label}", row.kept, row.share) for title, (row,) in blocks.items()]
-        blocks = {"": merged}
-    labels = {title: [textwrap.fill(row.label, LABEL) for row in rows] for title, rows in blocks.items()}
-    letters = max(len(line) for some in labels.values() for label in some for line in label.split("\n"))
-    lines = {title: [label.count("\n") + 1 for label in some] for title, some in labels.items()}
-    heights = [ROW * sum(some) + TITLE * bool(title) for title, some in lines.items()]
-    least = max(NARROW, SMALL / len(found.groups))
-    width = look().column if _cell(look().column, letters, found) >= least else look().page
-    figure = blank(width, (sum(heights) + BAR + AROUND) * look().scale)
-    grid = figure.add_gridspec(len(blocks) + 1, 1, height_ratios=[*heights, BAR])
-    plot = Panel(setting, figure, [figure.add_subplot(grid[i]) for i in range(len(blocks))])
-    numbered = _numbers_fit(blocks, _cell(width, letters, found))
-    for axes, (title, rows) in zip(plot.axes, blocks.items(), strict=True):
-        mesh = _map(axes, rows, labels[title], lines[title], numbered)
-        axes.set_title(title, loc="left", fontsize=pt(6.5), pad=pt(3))
-        axes.tick_params(labelbottom=axes is plot.axes[-1])
-    _columns(plot.axes[-1], found.groups)
-    bar = figure.colorbar(mesh, cax=figure.add_subplot(grid[-1]), orientation="horizontal")
-    bar.set_label("Share of groups kept")
-    bar.outline.set_visible(False)
-    subject = ", ".join(word for word in (usual_subject(setting), found.scope) if word)
-    return finish(plot, [f"kept widths, mean of {seeds_said(found.trials)}", *found.lines], subject)
+    rows, groups, left_out = _comparable(frame)
+    families, keys = list(groups.index), ["keep", *WHO]
+    widths = rows[[*keys, "seed"]].join(pd.DataFrame([*rows["groups_kept"]], rows.index, families, dtype="float64"))
+    means = widths.groupby([*keys, "seed"], sort=False).mean().groupby(keys, sort=False).mean()
+    table = means.round(DIGITS).reset_index()
+    _check_shares(frame, rows, table[families], table[["keep"]].to_numpy() * groups.to_numpy())
+    found = []
+    for keep, part in table.groupby("keep", sort=False):
+        rivals = part if len(part[families].drop_duplicates()) > 1 else part.assign(scope="")
+        for _, mine in rivals.groupby(["scope", *families], sort=False):
+            names = {"lines": ", ".join(in_order(list(mine["line"]))), "label": _label(mine, rivals, frame.name)}
+            found.append({"keep": keep, "panel": f"keep {keep:g}", **names, **mine.iloc[0][families]})
+    maps = pd.DataFrame(found).assign(all="")
+    if maps["keep"].is_unique:
+        maps = maps.assign(panel="", label=maps["panel"] + ": " + maps["label"])
+    maps["row"] = maps.groupby("panel").cumcount()
+    cells = maps.melt([*maps.columns.difference(families)], families, "family", "kept")
+    cells["groups"] = cells["family"].map(groups)
+    cells["share"] = 100 * cells["kept"] / cells["groups"].where(cells["groups"] > 0)
+    seeds = rows.groupby(keys)["seed"].nunique()
+    mean = f"Groups kept, mean of {seeds_between(int(seeds.min()), int(seeds.max()))}; equal methods share a row"
+    return described(cells, frame, [mean, tried_said(rows, "per keep", frame.name), *left_out])
 
 
-def _map(axes: Axes, rows: list[Width], labels: list[str], lines: list[int], numbered: bool) -> QuadMesh:
-    """Draw the rows of one block, each as high as its label."""
-    edges = np.concatenate([[0], np.cumsum(lines)])
-    share = np.ma.masked_invalid(np.array([row.share for row in rows]))
-    mesh = axes.pcolormesh(
-        np.arange(share.shape[1] + 1) + 0.5, edges, share, cmap=MAP, vmin=0, vmax=1, edgecolors="white",
-        linewidth=pt(0.4 if share.shape[1] <= MANY else 0.15),
-    )  # fmt: skip
-    middles = (edges[:-1] + edges[1:]) / 2
-    axes.set_yticks(middles, labels, fontsize=pt(6))
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    for y, row in zip(middles, rows, strict=True) if numbered else ():
-        for x, (kept, part) in enumerate(zip(row.kept, row.share, strict=True), start=1):
-            light = "black" if part > 0.6 or np.isnan(part) else "white"
-            axes.text(x, y, _number(kept), color=light, fontsize=pt(5.6), ha="center", va="center")
-    return mesh
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw a map for each keep: colour is the share, the number the width."""
+    rows = data.drop_duplicates(["panel", "row"])
+    rows = rows.assign(label=[wrapped(one, LABEL) for one in rows["label"]])
+    deep = rows["label"].str.count("\n").groupby(rows["panel"], sort=False).agg(["size", "max"])
+    heights = [size * (ROW + LINE * more) + TITLE * (len(deep) > 1) for size, more in deep.itertuples(index=False)]
+    heights = [height + BELOW * height / sum(heights) for height in heights]
+    count, texts = data["family"].nunique(), data["kept"].map(_number)
+    beside = 0.2 + LETTER / look().room * max(len(line) for text in rows["label"] for line in text.split("\n"))
+    wide = (look().column / look().scale - beside) / count < NARROW
+    cell = ((look().page if wide else look().column) / look().scale - beside) / count
+    fits = texts.str.len().max() * NUMBER / look().room + 0.04 <= cell
+    sizes = enumerate(data.drop_duplicates("family")["groups"], start=1)
+    told = fits and count <= FEW
+    below = [f"{i}\nof {n:,.0f}" if told else str(i) * (count <= MANY or i % EVERY == 0) for i, n in sizes]
+    plot = facets(data, col="all", row="panel", heights=heights, share_y=False, wide=wide)
+    for panel in plot.panels():
+        part = panel.rows.assign(text=texts)
+        share, text = (part.pivot(index="row", columns="family", values=one) for one in ("share", "text"))
+        sns.heatmap(
+            share, vmin=0, vmax=100, cmap="viridis", annot=text if fits else None, fmt="", cbar=False, ax=panel.axes,
+            annot_kws={"fontsize": pt(5.6)}, linewidths=pt(0.4 if count <= MANY else 0.15),
+            xticklabels=below, yticklabels=list(rows["label"][rows["panel"] == panel.row]),
+        )  # fmt: skip
+        panel.axes.set_title(panel.row, loc="left", fontsize=pt(6.5), pad=pt(3))
+        panel.axes.set(xlabel="", ylabel="")
+        panel.axes.tick_params(length=0, labelsize=pt(6), rotation=0, labelbottom=panel.axes is plot.axes[-1])
+    label(plot, "Layer (group family)")
+    plot.figure.colorbar(
+        plot.axes[0].collections[0], ax=plot.axes, location="bottom", ticks=axis.ticks(0, 100), aspect=40, pad=0.02,
+        label="Share of groups kept (%)",
+    ).outline.set_visible(False)  # fmt: skip
+    return plot.finish()
 
 
-def _columns(axes: Axes, groups: Numbers) -> None:
-    """Number the columns, all of them or every fifth, and say how wide the few were."""
-    count = len(groups)
-    shown = range(1, count + 1) if count <= MANY else range(5, count + 1, 5 * -(-count // 60))
-    ticks = [f"{i}\nof {groups[i - 1]:,.0f}" if count <= FEW else str(i) for i in shown]
-    axes.set_xticks(list(shown), ticks, fontsize=pt(6))
-    axes.set_xlabel("Layer (group family)")
+def _comparable(frame: Frame) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    """Return the tuned trials of one grouping that divide the network alike, the groups of its families, and notes."""
+    rows, usual = frame.tuned.dropna(subset=["groups", "groups_kept"]), frame.part or frame.grouping
+    rows = rows[(rows["groups"].map(len) > 0) & (rows["groups"].map(len) == rows["groups_kept"].map(len))]
+    others, mine = rows[rows["grouping"] != usual], rows[rows["grouping"] == usual]
+    if mine.empty:
+        raise Skip(f"no pruned trial of {frame.title} tells how many groups it kept in each family")
+    divided = mine["groups"].mode()[0]
+    odd, mine = mine[mine["groups"] != divided], mine[mine["groups"] == divided]
+    names = [*map(frame.name, in_order(list(others["line"])))]
+    said = {"other groups": listed(names), "trials that divide the network otherwise": len(odd)}
+    notes = [f"Left out, {what}: {who}" for what, who in said.items() if who]
+    several = "scope" in mine and mine["scope"].nunique() > 1
+    scope = [condition("scope", one) for one in mine["scope"]] if several else [""] * len(mine)
+    rest = [one.removeprefix(word).removeprefix(", ") for one, word in zip(mine["panel"], scope, strict=True)]
+    order = mine["line"].map(in_order(list(mine["line"])).index)
+    mine = mine.assign(scope=scope, conditions=rest if len(set(rest)) > 1 else "", order=order)
+    mine = mine.sort_values(["keep", "scope", "order", "epochs"], ascending=[False, *[True] * 3], kind="stable")
+    return mine, pd.Series(divided, range(1, len(divided) + 1)), notes
 
 
-def _cell(width: float, letters: int, found: Maps) -> float:
-    """Return how wide a cell is beside labels of so many letters, in inches as on paper."""
-    return (width / look().scale - LETTER / look().room * letters - 0.2) / len(found.groups)
+def _check_shares(frame: Frame, rows: pd.DataFrame, kept: pd.DataFrame, budgets: npt.NDArray[Any]) -> None:
+    """Raise Skip if every width is that of its budget, to a group or to what widths are rounded to."""
+    step = max(1.0, rows["round_to"].fillna(1).max()) if "round_to" in rows else 1.0
+    if (abs(kept - budgets) <= step).all(axis=None):
+        raise Skip(f"all methods of {frame.subject} keep the share of the budget in every layer")
 
 
-def _numbers_fit(blocks: dict[str, list[Width]], width: float) -> bool:
-    longest = max(len(_number(kept)) for rows in blocks.values() for row in rows for kept in row.kept)
-    return longest * NUMBER / look().room + 0.04 <= width
+def _label(mine: pd.DataFrame, rivals: pd.DataFrame, name: Callable[[str], str]) -> str:
+    """Name the lines of a row among those of its keep, such as `layer scope: all 6 methods`, or `WGSEF, 4 epochs`."""
+    scope = mine["scope"].iloc[0]
+    rivals = rivals[rivals["scope"] == scope]
+    others = in_order(list(rivals["line"][~rivals["line"].isin(mine["line"])]))
+    shared = mine.groupby("line", sort=False)["conditions"].agg(list)
+    whole = [len(some) == (rivals["line"] == line).sum() for line, some in shared.items()]
+    rest = ["" if all_ else f", {' and '.join(some)}" for all_, some in zip(whole, shared, strict=True)]
+    words = [name(line) + more for line, more in zip(shared.index, rest, strict=True)]
+    said, count = "; ".join(words), len(set(map(method_of, shared.index)))
+    if all(whole) and count > max(2, len(others)):
+        said = f"all but {', '.join(map(name, others))}" if others else f"all {count} methods"
+    return f"{scope}: {said}" if scope else said
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
+
+
+KEPT_WIDTHS = FigureEntry(
+    "kept_widths",
+    "A map of the groups kept in each layer, a row for each method at each keep, the mean over the seeds.",
+    ("groups_kept", "groups"),
+    by_grouping=True,
+    data=data,
+    draw=draw,
+)

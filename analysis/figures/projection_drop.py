@@ -2,86 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from matplotlib.axes import Axes
+import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.lines import Line2D
 
-from analysis.experiments import experiments
-from analysis.grid import grid, label_below, label_left
-from analysis.load import Setting
-from analysis.panels import legend_in_order, unmeasured, with_curves
-from analysis.plotting import Curve, Panel, finish, legend_line, panel_styles, seeds
-from analysis.registry import entry
-from analysis.style import DENSE_COLOUR, pt
-from analysis.tuning import chosen
+from analysis.annotation import in_order
+from analysis.frame import Frame
+from analysis.merging import merged, partly
+from analysis.plot import axes as axis
+from analysis.plot.facets import OTHERS, Panel, Plot, described, facets, label
+from analysis.plot.marks import GREY, draw_line, legend_line
+from analysis.plot.style import DENSE_COLOUR, pt
+from analysis.registry import FigureEntry
+from analysis.select import tried_said
+from analysis.statistics import points, seeds_said
+from analysis.wording import AXES
+from results.errors import Skip
 
 DROP = "projection_drop"
-HEIGHT, HEIGHT_ALONE = 1.7, 2.2  # inches
-LINEAR = 1  # points: the axis is linear up to here and logarithmic beyond
-TICKS = (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100)
+KEYS = ["panel", "line", "keep"]
+SAME = 0.05  # points: panels whose drops differ by no more are one
+BELOW = 1.0  # points below no drop, and below the lowest, that an interval may reach
 STEP, ROOM = 0.14, 0.75  # between marks side by side, and for all of them together, of the distance of two keeps
-ONE_SHOT = "before fine-tuning; one-shot methods are pruned at once"
+ONE_SHOT = "Before fine-tuning; one-shot methods are pruned at once"
 
 
-@entry("projection_drop", by_grouping=True)
-def projection_drop(setting: Setting) -> Figure:
-    """Validation accuracy in points that the projection to exactly k costs, before fine-tuning, for each keep.
+def data(frame: Frame) -> pd.DataFrame:
+    """Return a row per panel, line and keep with y, the drop in points, and its interval.
 
-    The axis is linear up to 1 point and logarithmic beyond, so that 0 and 80 can both be read.
+    x: the place of the keep, from the largest. Panels that show the same are one. Networks that were not trained before
+    the projection are left out: nothing can drop. Raises Skip if no trial is left.
     """
-    setting = chosen(setting)
-    cut = experiments(setting)
-    drawn = with_curves(setting, cut.found, [DROP])
-    everything = [curve for _, curves in drawn for curve in curves]
-    plot, columns = grid(setting, [one.title for one, _ in drawn], [HEIGHT if len(drawn) > 1 else HEIGHT_ALONE])
-    keeps = sorted({keep for curve in everything for keep in curve.points["keep"]}, reverse=True)
-    for (axes,), (_, curves) in zip(columns, drawn, strict=True):
-        _draw(plot, axes, curves, keeps)
-    _drops(plot.axes[0], [100 * drop for curve in everything for drop in curve.points[DROP]])
-    label_left(plot, "Validation drop (points)")
-    label_below(plot, "Keep")
-    legend_in_order(plot, cut.found)
-    trains = "sparsify_epochs" not in setting.pruned or bool((setting.pruned["sparsify_epochs"] > 0).all())
-    told = ONE_SHOT.split(";")[0] if trains else ONE_SHOT
-    return finish(plot, [seeds(everything, DROP), told, *cut.lines, *unmeasured(cut.found, everything)])
+    tuned = frame.tuned.assign(y=100 * frame.tuned[DROP])
+    trained = _trained(tuned)
+    rows = tuned[trained]
+    cells = points(rows, KEYS, ["y"]).dropna(subset=["y"])
+    if cells.empty:
+        raise Skip(f"no pruned trial of {frame.title} has {DROP}")
+    titles = merged(cells, ["keep"], "y", SAME, ["panel"])
+    rows = rows.assign(panel=[titles.get((panel,), panel) for panel in rows["panel"]])
+    found = points(rows, KEYS, ["y"]).dropna(subset=["y"]).rename(columns={"y_n": "n"})
+    keeps = sorted(found["keep"].unique(), reverse=True)
+    half = found["y_half"].fillna(0)
+    found = found.assign(
+        x=found["keep"].map(keeps.index), y_low=found["y"] - half, y_high=(found["y"] + half).clip(upper=100),
+        variant=found["line"].map(rows.drop_duplicates("line").set_index("line")["variant"]),
+        place="keep " + found["keep"].map("{:g}".format),
+    )  # fmt: skip
+    scale = axis.far_reaching(found["y"])
+    held, cut = axis.holding(found, min(0.0, found["y"].min()) - BELOW, 100, frame.name, scale)
+    one_shot = "sparsify_epochs" in rows and bool((rows["sparsify_epochs"] == 0).any())
+    absent = in_order([line for line in rows["line"] if line not in set(found["line"])])
+    left_out = in_order(list(tuned["line"][~trained]))
+    caption = [
+        seeds_said(found["n"]),
+        ONE_SHOT if one_shot else ONE_SHOT.split(";")[0],
+        "Conditions of the same drops share a panel" if len(set(titles.values())) < len(titles) else "",
+        *partly(cells, titles, frame.name, ["panel"]),
+        tried_said(rows, "per keep", frame.name),
+        f"Not trained before, hence without a drop: {', '.join(map(frame.name, left_out))}" if left_out else "",
+        f"Not measured: {', '.join(map(frame.name, absent))}" if absent else "",
+        *cut,
+    ]
+    return described(found, frame, caption, keeps=keeps, held=[axis.LINEAR, *held], scale=scale)
 
 
-def _draw(plot: Panel, axes: Axes, curves: list[Curve], keeps: list[float]) -> None:
-    """Draw the marks of one panel, those of a keep side by side, with a thin line at no drop."""
-    house = panel_styles(plot)
-    axes.axhline(0, color=DENSE_COLOUR, linewidth=pt(0.6), zorder=1)
-    axes.grid(visible=False, axis="x")
-    for between in range(len(keeps) - 1):
-        axes.axvline(between + 0.5, color="#E4E4E4", linewidth=pt(0.5), zorder=0)
-    for curve, shift in zip(curves, _side_by_side(len(curves)), strict=True):
-        colour, mark = house[curve.series.method]
-        points = curve.points
-        hollow = "white" if curve.series.variant % 2 else colour
-        axes.errorbar(
-            [keeps.index(keep) + shift for keep in points["keep"]], 100 * points[DROP],
-            yerr=100 * points[f"{DROP}_half"].fillna(0), color=colour, marker=mark, linestyle="",
-            markerfacecolor=hollow, markeredgewidth=pt(0.8), elinewidth=pt(0.7), capsize=pt(1.5), capthick=pt(0.7),
-        )  # fmt: skip
-        handle = legend_line(house[curve.series.method], "")
-        handle.set_markerfacecolor(hollow)
-        plot.handles.setdefault(curve.series.label, handle)
-    axes.set_xlim(-0.5, len(keeps) - 0.5)
-    axes.set_xticks(range(len(keeps)), [f"{keep:g}" for keep in keeps])
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw the marks of each keep side by side, with a thin line at no drop."""
+    keeps = data.attrs["keeps"]
+    plot = facets(data)
+    for panel in plot.panels():
+        _panel(plot, panel)
+        for between in range(len(keeps) - 1):
+            panel.axes.axvline(between + 0.5, color="#E4E4E4", linewidth=pt(0.5), zorder=0)
+    words = {float(i): f"{keep:g}" for i, keep in enumerate(keeps)}
+    axis.set_scale(plot.axes, "x", [-0.5, len(keeps) - 0.5], at=[], margin=0, words=words)
+    axis.set_scale(plot.axes, "y", data.attrs["held"], data.attrs["scale"])
+    label(plot, AXES["keep"], AXES[DROP])
+    return plot.finish()
 
 
-def _side_by_side(count: int) -> list[float]:
-    step = min(STEP, ROOM / count)
-    return [(i - (count - 1) / 2) * step for i in range(count)]
+def _trained(rows: pd.DataFrame) -> pd.Series:
+    """Return whether the network of each trial was trained before the projection, as far as its row tells."""
+    if not {"start", "dense_epochs", "sparsify_epochs"} <= set(rows):
+        return pd.Series(True, index=rows.index)
+    return (rows["start"] != "scratch") | (rows["dense_epochs"] + rows["sparsify_epochs"] != 0)
 
 
-def _drops(axes: Axes, drops: Sequence[float]) -> None:
-    """Scale y for these mean drops; an interval that reaches far beyond them is cut by the edge of the panel."""
-    low, high = min(*drops, -0.15), max(*drops, LINEAR)
-    axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.6)
-    axes.set_ylim(low * 1.6, high * 1.5)
-    ticks = [tick for tick in TICKS if low <= tick <= high * 1.5]
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter("{x:g}")
+def _panel(plot: Plot, panel: Panel) -> None:
+    rows, lines = panel.rows, in_order(list(panel.rows["line"]))
+    lead = plot.lead(rows.assign(y=-rows["y"]))  # of too many the grey are those with the largest drops
+    panel.axes.axhline(0, color=DENSE_COLOUR, linewidth=pt(0.6), zorder=1)
+    panel.axes.grid(visible=False, axis="x")
+    for i, line in enumerate(lines):
+        mine, variant = rows[rows["line"] == line], int(rows["variant"][rows["line"] == line].iloc[0])
+        shift = (i - (len(lines) - 1) / 2) * min(STEP, ROOM / len(lines))
+        shown = line in lead
+        draw_line(panel.axes, mine.assign(x=mine["x"] + shift), plot.style(line), variant, joined=False, grey=not shown)
+        handle = legend_line(plot.style(line), variant, joined=False)
+        if not shown:
+            handle = Line2D([], [], color=GREY, marker="o", linestyle="", markersize=pt(2.4))
+        plot.handles.setdefault(plot.name(line) if shown else OTHERS, handle)
+
+
+FIGURES = (
+    FigureEntry(
+        "projection_drop",
+        "Validation accuracy in points that the projection to exactly k costs, before fine-tuning, for each keep.",
+        (DROP,),
+        by_grouping=True,
+        data=data,
+        draw=draw,
+    ),
+)

@@ -3,180 +3,129 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.control import with_controls
-from analysis.load import Setting
-from analysis.plotting import Panel, panel, panel_styles
-from analysis.registry import entry
-from analysis.series import devices
-from analysis.small_print import finish_noted
-from analysis.statistics import Estimate, estimate, seeds_between
-from analysis.style import DENSE_COLOUR, Style, pt
+from analysis.annotation import DENSE, in_order
+from analysis.frame import Frame, devices
+from analysis.plot import axes as axis
+from analysis.plot.facets import described, facets, label
+from analysis.plot.marks import PLAIN, draw_line, draw_par
+from analysis.plot.style import pt
+from analysis.registry import FigureEntry
+from analysis.statistics import estimate, seeds_said
+from analysis.wording import AXES, condition, line_name
 from results.errors import Skip
 
-SPARSIFY, DENSE = "sparsify", "dense"
-LINE, REST = 0.19, 0.42  # inches: of one row, and of what is above and below the rows
-TRIAL, MEAN = "a trial", "geometric mean"
-SIZE, SMALL = 4.6, 2.2  # points
-BELOW = 0.36  # of a row: where the trials are
-TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
-APART = 0.12  # the least distance between two ticks, of the axis
+SPARSIFY = "sparsify"
+ROW, REST = 0.19, 0.42  # inches: of one row, and of what is above and below the rows
+LONG = 24  # letters: longer names take the width of a page
+BELOW = 0.34  # of a row: the trials lie below their mean
+TRIAL: dict[str, Any] = {"linestyle": "", "marker": "o", "alpha": 0.55, "markeredgewidth": 0}
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line of the figure: the ratio of each trial, and the estimate of its logarithm over the seeds."""
+def data(frame: Frame) -> pd.DataFrame:
+    """Return the overheads of each method and grouping that trains: x is a time over that of ordinary training.
 
-    method: str
-    label: str
-    ratios: pd.Series
-    log: Estimate
-
-
-@entry("epochs.seconds", "epochs.phase")
-def regulariser_overhead(setting: Setting) -> Figure:
-    """Wall-clock seconds per epoch under each regulariser over those of ordinary training, by method and grouping.
-
-    ratio = median(seconds of the sparsify epochs of a trial) / median(seconds of ordinary epochs), from epochs.csv.
-    Ordinary are all epochs of the dense control of the same seed, data and machine, which stays at full size in every
-    phase; where there is none, the phase `dense` of the trials of that seed, which is the training of their shared
-    dense network. The mean over seeds and its 95 % t-interval are those of the logarithm of the ratio; several trials
-    of a seed, such as those of different keep, are averaged first.
-
-    This is the time of whole epochs, with data, both passes, and the validation after each, while other trials were at
-    work on the same machine; it is not the proximal step by itself.
+    kind `trial`: the median seconds of its sparsify epochs over the median of ordinary ones, from epochs.csv. Ordinary
+    are all epochs of the dense control of the trial, which stays at full size in every phase; without one the phase
+    `dense` of the trials of its seed, which is the training of their shared dense network. kind `mean`: the geometric
+    mean over seeds, several trials of one averaged first, with x_low and x_high, the 95 % t-interval of the logarithm.
+    row: from the top, from 0. Raises Skip if nothing trained or nothing is ordinary.
     """
-    ratios, ordinary = _ratios(setting)
-    if ratios.empty:
-        raise Skip(_why(setting))
-    rows = _rows(ratios)
-    plot = panel(setting, heights=[REST + LINE * len(rows)])
-    axes = plot.axes[0]
-    axes.axvline(1, color=DENSE_COLOUR, linestyle=":", linewidth=pt(0.9), zorder=1)
-    for y, row in enumerate(rows):
-        _draw(axes, y, row, panel_styles(plot)[row.method])
-    _axes(axes, rows)
-    _explain(plot, any(row.log.n > 1 for row in rows), any(len(row.ratios) > row.log.n for row in rows))
-    without = sorted(set(setting.pruned["method"]) - set(ratios["method"]))
-    lines = ["wall-clock of whole epochs, not the proximal step alone", _seeds(rows)]
-    notes = [
-        f"Whole epochs with validation; {devices(ratios)}, other trials beside it.",
-        f"Ordinary epochs: {_spread(ordinary)}.",
-        f"Not training, hence not drawn: {', '.join(without)}." if without else "",
+    trials, ordinary = _ratios(frame)
+    apart = [column for column in ("grouping", "scope") if column in trials and trials[column].nunique() > 1]
+    words = [[condition(c, row[c]) if c == "scope" else str(row[c]) for c in apart] for _, row in trials.iterrows()]
+    trials["line"] = [f"{m} ({', '.join(w)})" if w else m for m, w in zip(trials["method"], words, strict=True)]
+    rows = {line: i for i, line in enumerate(in_order(list(trials["line"])))}
+    means = pd.DataFrame([_mean(str(line), part) for line, part in trials.groupby("line")])
+    dots = trials[["line", "x"]].assign(kind="trial", n=1)
+    several = dots.groupby("line")["x"].transform("size") > dots["line"].map(means.set_index("line")["n"])
+    found = pd.concat([means, dots[several]], ignore_index=True)
+    found = found.assign(row=found["line"].map(rows), panel="").sort_values(["row", "kind"], kind="stable")
+    without = in_order([one for one in frame.pruned["method"].unique() if one not in set(trials["method"])])
+    low, middle, high = (float(ordinary.quantile(part)) for part in (0.25, 0.5, 0.75))
+    caption = [
+        "Wall-clock of whole epochs of training, validation apart, not of the proximal step alone",
+        "Geometric means over seeds; dots: trials" if several.any() else "Geometric means over seeds",
+        seeds_said(means["n"]),
+        f"Ordinary epochs: median {middle:.3g} s, half of them in {low:.3g} to {high:.3g} s, n = {len(ordinary)}",
+        f"Timed on {devices(trials)}, other trials beside it",
+        f"Not training, hence not drawn: {', '.join(map(frame.name, without))}" if without else "",
     ]
-    return finish_noted(plot, lines, [note for note in notes if note], setting.title)
+    return described(found.reset_index(drop=True), frame, caption, frame.title)
 
 
-def _ratios(setting: Setting) -> tuple[pd.DataFrame, pd.Series]:
-    """Return the trials that have a ratio, as column `ratio`, and the seconds of all ordinary epochs behind them."""
-    epochs = setting.frame("epochs")
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw a row for each line: the mean in the mark of its method with the interval, and the trials as dots below."""
+    rows = data.drop_duplicates("row").sort_values("row")
+    longest = max(len(line_name(line, data.attrs["labels"])) for line in rows["line"])
+    plot = facets(data, heights=REST + ROW * len(rows), wide=longest > LONG)
+    (axes,) = plot.axes
+    for row, mine in data.groupby("row"):
+        line = str(mine["line"].iloc[0])
+        means, dots = (mine[mine["kind"] == kind] for kind in ("mean", "trial"))
+        style = plot.style(line)
+        draw_line(axes, means.assign(y=row), style, joined=False)
+        look = TRIAL | {"markersize": pt(2.2)}
+        axes.plot(dots["x"], dots["row"] + BELOW, color=style.colour, zorder=2, **look)
+        if len(dots):
+            plot.handles["a trial"] = Line2D([], [], color=PLAIN.colour, **look)
+    plot.handles["ordinary training"] = draw_par(axes, vertical=True)
+    ends = data[["x", "x_low", "x_high"]].stack()
+    axis.set_scale([axes], "x", [*ends, 1.0], "log", most=6)
+    axes.set_yticks(list(rows["row"]), [plot.name(line) for line in rows["line"]])
+    axes.set_ylim(len(rows) - 0.3, -0.6)
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    label(plot, AXES["epoch_ratio"])
+    return plot.finish()
+
+
+def _ratios(frame: Frame) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the trials that have a ratio, as column x, and the seconds of all ordinary epochs behind them."""
+    epochs = frame.epochs
     epochs = epochs[epochs["seconds"] > 0]
     trained = epochs[epochs["phase"] == SPARSIFY].groupby("trial")["seconds"].median()
-    trials = setting.pruned[setting.pruned["trial"].isin(trained.index)]
-    found, used = [trials.iloc[:0].assign(ratio=0.0)], [epochs["seconds"].iloc[:0]]
-    for part, dense in with_controls(setting, trials):
-        ordinary = _ordinary(setting, epochs, dense, part["seed"].iloc[0])
+    trials = frame.pruned[frame.pruned["trial"].isin(trained.index)]
+    if trials.empty:
+        raise Skip(f"no method of {frame.title} has a sparsify phase in epochs.csv")
+    found, used = [], []
+    for _, part in trials.groupby(["control", "seed"], sort=False):
+        ordinary = _ordinary(frame, epochs, part["control"].iloc[0], part["seed"].iloc[0])
         if len(ordinary):
             used.append(ordinary)
-            found.append(part.assign(ratio=part["trial"].map(trained) / ordinary.median()))
+            found.append(part.assign(x=part["trial"].map(trained) / ordinary.median()))
+    if not found:
+        raise Skip(f"no ordinary epochs to compare with for {frame.title}: no dense control, no dense phase")
     seconds = pd.concat(used)
     return pd.concat(found).sort_index(), seconds[~seconds.index.duplicated()]
 
 
-def _ordinary(setting: Setting, epochs: pd.DataFrame, dense: pd.DataFrame, seed: float) -> pd.Series:
-    """Return the seconds of the ordinary epochs of a seed: those of its dense controls; none where there are none."""
-    seconds = epochs[epochs["trial"].isin(dense["trial"])]["seconds"]
+def _ordinary(frame: Frame, epochs: pd.DataFrame, control: tuple[str, ...], seed: float) -> pd.Series:
+    """Return the seconds of the epochs of the dense controls, or else of the shared dense network of the seed."""
+    seconds = epochs[epochs["trial"].isin(control)]["seconds"]
     if len(seconds):
         return seconds
-    others = setting.trials[setting.trials["seed"] == seed]
-    shared = epochs[(epochs["phase"] == DENSE) & epochs["trial"].isin(others["trial"])]
+    others = frame.trials["trial"][frame.trials["seed"] == seed]
+    shared = epochs[(epochs["phase"] == DENSE) & epochs["trial"].isin(others)]
     return shared.drop_duplicates([column for column in ("epoch", "seconds") if column in shared])["seconds"]
 
 
-def _rows(ratios: pd.DataFrame) -> list[_Row]:
-    """Return a row for each method, grouping and scope that trained, in the order of their names."""
-    columns = [column for column in ("grouping", "scope") if column in ratios and ratios[column].nunique() > 1]
-    rows = []
-    for key, part in ratios.groupby(["method", *columns], dropna=False, sort=True):
-        words = [str(word) for word in (key if isinstance(key, tuple) else (key,))]
-        seeds = np.log(part["ratio"]).groupby(part["seed"]).mean()
-        rows.append(_Row(words[0], ", ".join(words), part["ratio"], estimate(seeds)))
-    return rows
+def _mean(line: str, part: pd.DataFrame) -> dict[str, Any]:
+    log = estimate(np.log(part["x"]).groupby(part["seed"]).mean())
+    low, high = (math.exp(log.mean + sign * log.half_width) for sign in (-1, 1))
+    return {"kind": "mean", "line": line, "x": math.exp(log.mean), "x_low": low, "x_high": high, "n": log.n}
 
 
-def _draw(axes: Axes, y: int, row: _Row, style: Style) -> None:
-    """Draw the mean with its interval, and the trials as small dots below."""
-    if len(row.ratios) > row.log.n:
-        axes.plot(
-            row.ratios, [y + BELOW] * len(row.ratios), linestyle="", marker="o", markersize=pt(SMALL),
-            color=style.colour, alpha=0.5, markeredgewidth=0, zorder=2,
-        )  # fmt: skip
-    mean = math.exp(row.log.mean)
-    if row.log.n > 1:
-        ends = [math.exp(row.log.mean + sign * row.log.half_width) for sign in (-1, 1)]
-        axes.errorbar(
-            [mean], [y], xerr=[[mean - ends[0]], [ends[1] - mean]], fmt="none", ecolor=style.colour,
-            elinewidth=pt(1), capsize=pt(1.8), capthick=pt(0.8), zorder=3,
-        )  # fmt: skip
-    axes.plot([mean], [y], marker=style.mark, markersize=pt(SIZE), color=style.colour, zorder=4)
-
-
-def _axes(axes: Axes, rows: list[_Row]) -> None:
-    """Name the rows, the first on top, and make x logarithmic with a few ticks, among them 1."""
-    axes.set_yticks(range(len(rows)), [row.label for row in rows])
-    axes.set_ylim(len(rows) - 0.3, -0.6)
-    axes.grid(False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    axes.set_xscale("log")
-    axes.margins(x=0.08)
-    low, high = axes.get_xlim()
-    low, high = min(low, 0.9), max(high, 1.15)
-    axes.set_xlim(low, high)
-    ticks = [1.0]
-    for tick in sorted(TICKS, key=lambda tick: abs(math.log(tick))):
-        gaps = [abs(math.log(tick / other)) for other in ticks]
-        if low <= tick <= high and min(gaps) > APART * math.log(high / low):
-            ticks.append(tick)
-    axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
-    axes.set_xticks([], minor=True)
-    axes.set_xlabel("Epoch time / ordinary")
-
-
-def _explain(plot: Panel, interval: bool, trials: bool) -> None:
-    """Say in the legend what the marks are."""
-    grey = "#555555"
-    if trials:
-        plot.handles[TRIAL] = Line2D([], [], linestyle="", marker="o", markersize=pt(SMALL), color=grey, alpha=0.6)
-    plot.handles[MEAN + (" and interval" if interval else "")] = Line2D(
-        [], [], linestyle="-" if interval else "", marker="o", markersize=pt(SIZE), color=grey
-    )
-    plot.handles["ordinary training"] = Line2D([], [], color=DENSE_COLOUR, linestyle=":", linewidth=pt(0.9))
-
-
-def _seeds(rows: list[_Row]) -> str:
-    counts = sorted(row.log.n for row in rows)
-    low, high = counts[0], counts[-1]
-    if high == 1:
-        return "1 seed, hence no intervals"
-    return f"{seeds_between(low, high)}, 95 % t-interval" + (", none for 1 seed" if low == 1 else "")
-
-
-def _spread(seconds: pd.Series) -> str:
-    """Say how much the epochs differ that all should take as long: the noise of the machine."""
-    low, middle, high = (float(seconds.quantile(part)) for part in (0.25, 0.5, 0.75))
-    return f"median {middle:.3g} s, half of them in {low:.3g} to {high:.3g} s"
-
-
-def _why(setting: Setting) -> str:
-    epochs = setting.frame("epochs")
-    trained = epochs[epochs["trial"].isin(setting.pruned["trial"]) & (epochs["phase"] == SPARSIFY)]
-    if trained.empty:
-        return f"no method of {setting.title} has a sparsify phase in epochs.csv"
-    return f"no ordinary epochs to compare with for {setting.title}: no dense control, no dense phase"
+REGULARISER_OVERHEAD = FigureEntry(
+    "regulariser_overhead",
+    "Wall-clock seconds per epoch under each regulariser over those of ordinary training, by method and grouping.",
+    ("epochs.seconds", "epochs.phase"),
+    data=data,
+    draw=draw,
+)

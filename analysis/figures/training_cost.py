@@ -2,191 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from analysis.choice import best_series
-from analysis.control import with_controls
-from analysis.load import Setting
-from analysis.multiples import Cell, multiples
-from analysis.plotting import Curve, Panel, panel_styles, percent_bars, seeds, usual_subject
-from analysis.registry import entry
-from analysis.series import Series, devices, majority, series_within
-from analysis.small_print import finish_noted
-from analysis.statistics import by, measured
-from analysis.style import DENSE_COLOUR, pt
-from analysis.tuning import chosen
+from analysis.annotation import DENSE, in_order
+from analysis.frame import Frame, devices
+from analysis.plot import axes as axis
+from analysis.plot.facets import described, facets, label
+from analysis.plot.lines import draw_lines
+from analysis.registry import FigureEntry
+from analysis.select import tried_said
+from analysis.statistics import measured, over_seeds, points, seeds_said
+from analysis.wording import AXES, condition
 from results.errors import Skip
 
-RATIO, SECONDS = "Train time / dense", "Train time (s)"
-DENSE = "dense control"
-FILLS = ("full", "none", "left", "right")  # the groupings of one method
-SIZE = 4.6  # points
 LEAST = 1.0  # points of accuracy: less is not made to look like much
-MARGIN = 0.1  # around the marks, of the range
+TIME = "Time of the training steps of all epochs, those of the shared dense network included"
 
 
-@entry("train_seconds", "test_top1", by_grouping=True)
-def training_cost(setting: Setting) -> Figure:
-    """Test accuracy against the time that training took, as a multiple of the dense control's, a panel for each keep.
+def data(frame: Frame) -> pd.DataFrame:
+    """Return a row per line and keep: x, what its training costs, and y, its accuracy in percent, with half-widths.
 
-    x is `train_seconds`: every epoch of the network, those of the shared dense network included (docs/protocol.md),
-    over that of the dense control of the same seed, data and machine; in seconds where no trial has such a control.
-    A method has one mark: of its experiments with the most seeds the best on validation; the search for it is not in
-    its time. The dense control stands at 1, with its accuracy after as many epochs as all others had.
+    cost: `train_seconds` (docs/protocol.md) over that of the dense control of the trial, or in seconds if no trial has
+    one. kind: `line` or `dense`, whose cost is 1 by definition. budget: the panel of the frame. Raises Skip if no
+    pruned trial has a time.
     """
-    setting = chosen(setting)
-    rows, relative = _with_cost(setting)
-    keeps = sorted(rows["keep"].unique(), reverse=True)
-    panels = [Cell({"keep": keep}, rows[rows["keep"] == keep]) for keep in keeps]
-    plot, axes = multiples(setting, panels, RATIO if relative else SECONDS, "Test top-1 (%)")
-    drawn: list[Curve] = []
-    picked = [(places, cell, _one_each(cell.rows)) for places, cell in zip(axes, panels, strict=True)]
-    names = _names(setting, [one for _, _, found in picked for one in found])
-    for places, cell, found in picked:
-        if relative:
-            _draw_dense(plot, places, setting, cell)
-        drawn += [_draw(plot, places, one, names) for one in found]
-    order = [DENSE, *(label for label, _ in names.values())]
-    plot.handles = {label: plot.handles[label] for label in order if label in plot.handles}
-    _limits(axes)
-    without = sorted(set(setting.pruned["method"]) - set(rows["method"]))
-    lines = [seeds(drawn, "test_top1")]
-    notes = [
-        _what(setting, relative),
-        _choice(panels),
-        f"Not drawn, as without time or dense control: {', '.join(without)}." if without else "",
+    rows, relative = _with_cost(frame)
+    found = points(rows, ["panel", "keep", "line"], ["cost", "test_top1"]).dropna(subset=["cost", "test_top1"])
+    variants = rows.drop_duplicates("line").set_index("line")["variant"]
+    lines = pd.DataFrame({
+        "kind": "line", "budget": found["panel"], "keep": found["keep"], "line": found["line"],
+        "variant": found["line"].map(variants), "x": found["cost"], "x_half": found["cost_half"],
+        "y": 100 * found["test_top1"], "y_half": 100 * found["test_top1_half"], "n": found["test_top1_n"],
+    })  # fmt: skip
+    several = lines["budget"].nunique() > 1  # then a panel for each, and lines from keep to keep
+    told = pd.concat([lines, *([_controls(frame, rows, several)] if relative else [])], ignore_index=True)
+    told = told.sort_values(["budget", "keep"], ascending=[True, False], kind="stable", ignore_index=True)
+    keeps = told["keep"].map(lambda keep: condition("keep", keep))
+    one = not several and keeps.nunique() == 1
+    told["panel"] = told["budget"] if several else "" if one else keeps
+    held, notes = _held(told, frame)
+    without = in_order([line for line in frame.tuned["line"].unique() if line not in set(lines["line"])])
+    caption = [
+        seeds_said(lines["n"]),
+        TIME + ", over that of the dense control of the same seed" * relative,
+        f"Timed on {devices(frame.pruned)}, other trials beside it",
+        f"{said}: no search is timed" if (said := tried_said(rows, "per keep", frame.name)) else "",
+        f"Without time{' or dense control' * relative}: {', '.join(map(frame.name, without))}" if without else "",
+        "Lines run from the largest to the smallest keep" * several,
+        *notes,
+        axis.coinciding(told[told["kind"] == "line"], frame.name),
     ]
-    return finish_noted(plot, lines, [note for note in notes if note], _subject(setting, keeps))
+    title = f"{frame.subject}, {keeps[0]}" if one else ""
+    return described(told, frame, caption, title, x="cost" if relative else "train_seconds", held=held, joined=several)
 
 
-def _with_cost(setting: Setting) -> tuple[pd.DataFrame, bool]:
-    """Return the pruned trials with a time as column `cost`, and whether it is a multiple of the dense control's."""
-    timed = measured(setting.pruned, ["train_seconds"])
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw marks with their intervals, all panels over one cost; accuracy has an axis in each."""
+    plot = facets(data, share_y=False)
+    lines = data[data["kind"] == "line"]
+    for panel in plot.panels():
+        held = data.attrs["held"][panel.col]
+        axis.set_scale([panel.axes], "y", held, ends=(0, 100), most=5, margin=0.1)
+        draw_lines(plot, panel.axes, panel.rows, lines, min(held), data.attrs["joined"])
+    half = data["x_half"].fillna(0)
+    reached = [*data["x"], *(data["x"] - half).clip(lower=0), *(data["x"] + half)]
+    axis.set_scale(plot.axes, "x", reached, most=7 if len(plot.axes) <= 2 else 5, ends=(0, float("inf")))
+    label(plot, AXES[data.attrs["x"]], AXES["test_top1"])
+    return plot.finish()
+
+
+def _with_cost(frame: Frame) -> tuple[pd.DataFrame, bool]:
+    """Return the tuned trials with a time as column `cost`, and whether it is a multiple of the dense control's."""
+    timed = measured(frame.tuned, ["train_seconds"])
     if not timed["train_seconds"].notna().any():
-        raise Skip(f"no pruned trial of {setting.title} has train_seconds")
-    parts = [rows["train_seconds"] / dense["train_seconds"].mean() for rows, dense in with_controls(setting, timed)]
-    rows = timed.assign(cost=pd.concat(parts))
+        raise Skip(f"no pruned trial of {frame.title} has train_seconds")
+    seconds = frame.dense.set_index("trial")["train_seconds"]
+    rows = timed.assign(cost=timed["train_seconds"] / [seconds.reindex(list(ids)).mean() for ids in timed["control"]])
     told = rows["cost"].notna() & (rows["cost"] < float("inf"))
     if not told.any():
         return timed.assign(cost=timed["train_seconds"]), False
     return rows[told | (rows["status"] == "failed")], True
 
 
-def _experiments(rows: pd.DataFrame) -> list[Series]:
-    return series_within(rows, ("keep", "grouping"))
+def _controls(frame: Frame, rows: pd.DataFrame, several: bool) -> pd.DataFrame:
+    """Return the dense controls of the trials of each panel: their accuracy after all their epochs, at a cost of 1."""
+    found: list[dict[str, Any]] = []
+    at = rows.assign(keep=1.0) if several else rows
+    for (budget, keep), mine in at.groupby(["panel", "keep"]):
+        ids = {trial for control in mine["control"] for trial in control}
+        top1 = over_seeds(frame.dense[frame.dense["trial"].isin(ids)])
+        if top1.n:
+            found.append({
+                "kind": DENSE, "budget": budget, "keep": keep, "line": DENSE, "variant": 0, "x": 1.0,
+                "y": 100 * top1.mean, "y_half": 100 * top1.half_width, "n": top1.n,
+            })  # fmt: skip
+    return pd.DataFrame(found)
 
 
-def _one_each(rows: pd.DataFrame) -> list[Series]:
-    """Return a series for each contender and grouping: of those with the most seeds the best on validation.
-
-    Raises Skip where validation does not tell which is the best.
-    """
-    found = []
-    for _, mine in _by_contender(rows):
-        everything = _experiments(mine)
-        most = max(one.rows["seed"].nunique() for one in everything)
-        rivals = [one for one in everything if one.rows["seed"].nunique() == most]
-        found.append(best_series(rivals, "{} has several experiments"))
-    return found
-
-
-def _by_contender(rows: pd.DataFrame) -> Any:
-    return rows.groupby(["method", "role", "grouping"], dropna=False, sort=True)
+def _held(told: pd.DataFrame, frame: Frame) -> tuple[dict[str, list[float]], list[str]]:
+    """Return the accuracies that the axis of each panel has to hold, at least a point, and what lies outside."""
+    held, notes = {}, []
+    for panel, mine in told.groupby("panel", sort=False):
+        values, said = axis.robust_range(mine[mine["kind"] == "line"], frame.name)
+        dense, half = mine["y"][mine["kind"] == DENSE], mine["y_half"].fillna(0)
+        values += [*(dense - half).dropna(), *(dense + half).dropna().clip(upper=100)]
+        low, high = min(values), max(values)
+        short = max(0.0, LEAST - (high - low)) / 2
+        held[str(panel)] = [low - short, high + short]
+        notes += said
+    return held, notes
 
 
-def _choice(panels: list[Cell]) -> str:
-    """Say how many experiments of a method one was chosen among; nothing where there was no choice."""
-    counts: dict[str, int] = {}
-    for cell in panels:
-        for _, mine in _by_contender(cell.rows):
-            found = _experiments(mine)
-            counts[found[0].name] = max(counts.get(found[0].name, 0), len(found))
-    if all(count == 1 for count in counts.values()):
-        return ""
-    named = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return f"Experiments tried, of those with the most seeds the best on validation, no search is timed: {named}."
-
-
-def _key(series: Series) -> tuple[str, str]:
-    return series.name, str(series.rows["grouping"].iloc[0])
-
-
-def _names(setting: Setting, found: Iterable[Series]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return, for each contender and grouping, what the legend calls it and how its mark is filled."""
-    usual = majority(setting.pruned, "grouping")
-    methods = {_key(one): one.method for one in found}
-    ranks = {key: (method == "random", *key[:1], key[1] != usual, key[1]) for key, method in methods.items()}
-    keys = sorted(ranks, key=lambda key: ranks[key])  # the control last, as everywhere
-    names: dict[tuple[str, str], tuple[str, str]] = {}
-    for key in keys:
-        name, grouping = key
-        before = sum(methods[other] == methods[key] for other in names)
-        label = name if grouping == usual else f"{name} ({grouping})"
-        names[key] = (label, FILLS[before % len(FILLS)])
-    return names
-
-
-def _draw(plot: Panel, axes: Axes, series: Series, names: dict[tuple[str, str], tuple[str, str]]) -> Curve:
-    """Draw one mark with its intervals in both directions."""
-    label, filled = names[_key(series)]
-    style = panel_styles(plot)[series.method]
-    points = by(series.rows, "keep", ["cost", "test_top1"])
-    mark: dict[str, Any] = {
-        "color": style.colour, "marker": style.mark, "linestyle": "", "markersize": pt(SIZE), "fillstyle": filled,
-        "markeredgewidth": pt(0.8),
-    }  # fmt: skip
-    _bars(axes, points, style.colour)
-    axes.plot(points["cost"], 100 * points["test_top1"], zorder=4, **mark)
-    plot.handles.setdefault(label, Line2D([], [], **mark))
-    return Curve(series, points)
-
-
-def _draw_dense(plot: Panel, axes: Axes, setting: Setting, cell: Cell) -> None:
-    """Draw the dense controls of these trials: their time is 1 by definition, their accuracy that after all epochs."""
-    ids = {str(one) for _, dense in with_controls(setting, cell.rows) for one in dense["trial"]}
-    points = by(setting.dense[setting.dense["trial"].isin(ids)].assign(cost=1.0), "cost", ["test_top1"])
-    _bars(axes, points, DENSE_COLOUR)
-    mark: dict[str, Any] = {"color": DENSE_COLOUR, "marker": "*", "linestyle": "", "markersize": pt(SIZE + 1.6)}
-    axes.plot(points["cost"], 100 * points["test_top1"], zorder=5, **mark)
-    plot.handles.setdefault(DENSE, Line2D([], [], **mark))
-
-
-def _bars(axes: Axes, points: pd.DataFrame, colour: str) -> None:
-    """Draw the intervals, lighter than the marks; a time ends at 0, an accuracy at 0 and 100, and one seed has none."""
-    half = points["cost_half"].fillna(0) if "cost_half" in points else None
-    across = None if half is None else [list(half.clip(upper=points["cost"])), list(half)]
-    axes.errorbar(
-        points["cost"], 100 * points["test_top1"], xerr=across, yerr=percent_bars(points, "test_top1"), fmt="none",
-        ecolor=colour, alpha=0.55, elinewidth=pt(0.7), capsize=0, zorder=3,
-    )  # fmt: skip
-
-
-def _limits(axes: list[Axes]) -> None:
-    """Give all panels the same x, which ends at 0, and no less than a point of accuracy; no mark is on the edge."""
-    for places in axes:
-        places.margins(MARGIN)
-    limits = [places.get_xlim() for places in axes]
-    for places in axes:
-        places.set_xlim(max(0.0, min(low for low, _ in limits)), max(high for _, high in limits))
-        places.xaxis.set_major_locator(MaxNLocator(4))
-        low, high = places.get_ylim()
-        short = max(0.0, LEAST - (high - low))
-        places.set_ylim(low - short / 2, high + short / 2)
-
-
-def _subject(setting: Setting, keeps: list[float]) -> str:
-    return usual_subject(setting) + (f", keep {keeps[0]:g}" if len(keeps) == 1 else "")
-
-
-def _what(setting: Setting, relative: bool) -> str:
-    """Say what was timed, and that it was not alone on the machine."""
-    over = ", over the dense control's of the same seed" if relative else ""
-    where = f"{devices(setting.trials)}, other trials beside it"
-    return f"Time of all epochs, the shared dense network's included{over}; {where}."
+TRAINING_COST = FigureEntry(
+    "training_cost",
+    "Test accuracy against the time that training took, as a multiple of the dense control's, a panel for each keep.",
+    ("train_seconds", "test_top1"),
+    by_grouping=True,
+    data=data,
+    draw=draw,
+)

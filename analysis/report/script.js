@@ -1,7 +1,7 @@
 "use strict";
 // The page is whole without this: it makes tables sortable and filterable, and commands easy to copy.
 (() => {
-  const PAGE = 500; // rows that are laid out at a time; style.css and grid.py say the same number
+  const PAGE = 500; // rows that are laid out at a time; style.css and page.html say the same number
   const FEW = 4; // rows that need no filter
   const compare = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;
   const live = document.getElementById("live");
@@ -14,17 +14,17 @@
   }
 
   // What a cell counts as: a number or words; null where there is nothing, which comes last in both directions.
-  function worth(cell, numeric) {
-    const text = cell.dataset.v ?? cell.textContent.trim();
+  function worth(cell) {
+    const text = cell.querySelector("data")?.value ?? cell.textContent.trim();
     if (text === "" || text === "–") return null;
-    if (!numeric) return text;
-    return Number.isNaN(Number(text)) ? null : Number(text);
+    return Number.isNaN(Number(text)) ? text : Number(text);
   }
 
-  class Grid {
+  class SortableTable {
     constructor(table) {
       this.table = table;
-      this.label = table.getAttribute("aria-label");
+      this.frame = table.parentElement;
+      this.label = this.frame.getAttribute("aria-label");
       this.body = table.tBodies[0];
       this.heads = [...table.tHead.rows[0].cells];
       this.rows = [...this.body.rows];
@@ -37,7 +37,7 @@
       if (this.rows.length > FEW) this.addControls();
       if (this.rows.length > PAGE) this.addPager();
       this.draw();
-      table.classList.remove("paged");
+      this.frame.classList.remove("paged");
     }
 
     addButton(head, column) {
@@ -53,13 +53,14 @@
       this.counter = element("p", { className: "count" });
       this.counter.setAttribute("role", "status");
       this.clear = element("button", { type: "button", textContent: "Clear", hidden: true });
-      this.heads.forEach((head, column) => "choose" in head.dataset && this.addSelect(head, column));
+      const chosen = (this.frame.dataset.choose ?? "").split(" ");
+      this.heads.forEach((head, column) => chosen.includes(head.textContent) && this.addSelect(head, column));
       const labels = this.selects.map(({ label }) => label);
       const controls = element("div", { className: "controls" }, this.input, ...labels, this.clear, this.counter);
       controls.addEventListener("input", () => this.filter());
       controls.addEventListener("keydown", (event) => event.key === "Escape" && this.reset(event));
       this.clear.addEventListener("click", (event) => this.reset(event));
-      this.table.parentElement.before(controls);
+      this.frame.before(controls);
     }
 
     addSelect(head, column) {
@@ -74,7 +75,7 @@
       const step = (by) => () => {
         this.page += by;
         this.draw();
-        this.table.parentElement.scrollTop = 0;
+        this.frame.scrollTop = 0;
       };
       this.before = element("button", { type: "button", textContent: "Previous" });
       this.after = element("button", { type: "button", textContent: "Next" });
@@ -83,19 +84,19 @@
       this.range = element("span", {});
       this.range.setAttribute("role", "status");
       const pager = element("div", { className: "pager" }, this.before, this.after, this.range);
-      this.table.parentElement.after(pager);
+      this.frame.after(pager);
     }
 
     // Ascending, then descending, then as it was.
     sort(column) {
       const direction = this.sorted.column === column ? { 0: 1, 1: -1, [-1]: 0 }[this.sorted.direction] : 1;
       this.sorted = { column, direction };
-      const numeric = "number" in this.heads[column].dataset;
-      const keys = new Map(this.rows.map((row) => [row, worth(row.cells[column], numeric)]));
+      const keys = new Map(this.rows.map((row) => [row, worth(row.cells[column])]));
+      const numeric = ![...keys.values()].some((key) => typeof key === "string");
       const by = (one, other) => {
         const [a, b] = [keys.get(one), keys.get(other)];
         if (a === null || b === null) return (a === null) - (b === null);
-        return direction * (numeric ? a - b : compare(a, b));
+        return direction * (numeric ? a - b : compare(String(a), String(b)));
       };
       this.order = direction ? [...this.rows].sort(by) : this.rows;
       this.page = 0;
@@ -196,7 +197,7 @@
     matchMedia("print").addEventListener("change", (event) => (event.matches ? open() : close()));
   }
 
-  document.querySelectorAll(".scroll > table").forEach((table) => new Grid(table));
+  document.querySelectorAll(".scroll > table").forEach((table) => new SortableTable(table));
   if (navigator.clipboard) document.querySelectorAll(".command > pre").forEach(addCopying);
   foldContents();
   unfoldOnPaper();

@@ -1,1 +1,1 @@
-"""The tables, one file each. To add one, add a file with a function that takes a Setting and returns a Table."""
+"""The tables, one file each. To add one, add a file with a TableEntry: a name, a line and `data(frame) -> Table`."""

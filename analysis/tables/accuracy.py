@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-from analysis.blocks import seeds_said
-from analysis.load import Setting, sentences
-from analysis.registry import entry
-from analysis.series import Series, dense_series, majority, pruned_series
-from analysis.statistics import over_seeds
-from analysis.table import Cell, Table, deviation_cell, plus_minus_deviation
-from analysis.tables.results import BOLD, significantly_best
-from analysis.tuning import chosen
+import pandas as pd
+
+from analysis.annotation import DENSE
+from analysis.frame import Frame
+from analysis.registry import TableEntry
+from analysis.rows import best_of, bold_said, dense, experiments, heads, seeds_said, spread, table, usual
+from analysis.statistics import by_seed, over_seeds, seeds_between
+from analysis.table import Format, Table
 from results.errors import Skip
 
 
-@entry("test_top1", by_grouping=True)
-def accuracy(setting: Setting) -> Table:
-    """Test accuracy of each method, with one column per keep."""
-    setting = chosen(setting)
-    series = pruned_series(setting)
-    if not series:
-        raise Skip(f"{setting.title} has no pruned trial")
-    keeps = sorted(setting.pruned["keep"].unique(), reverse=True)
-    grouping = majority(setting.pruned, "grouping")
-    tops = {k: significantly_best([(s.label, s.rows[s.rows["keep"] == k]) for s in series], grouping) for k in keeps}
-    rows: list[list[Cell | str]] = [
-        [one.label, *(_cell(one, keep, tops[keep] == one.label) for keep in keeps)] for one in series
+def data(frame: Frame) -> Table:
+    """Return a row per experiment with its mean test top-1 in percent at each keep."""
+    trials = frame.tabled
+    if trials.empty:
+        raise Skip(f"{frame.title} has no pruned trial")
+    found = experiments(trials)
+    columns, bold = heads(found), set()
+    for keep in sorted(trials["keep"].unique(), reverse=True):
+        here = {key: part[part["keep"] == keep] for key, part in found.items()}
+        heading = f"keep {keep:g}"
+        columns |= spread(heading, map(over_seeds, here.values()), 100)
+        top = best_of({key: by_seed(here[key]) for key in usual(found, frame)})
+        bold |= {(i, heading) for i, key in enumerate(found) if key in top}
+    caption = [
+        f"{frame.subject}: test top-1 (%)",
+        seeds_said(trials),
+        *(_dense(frame, panel, part) for (panel, _), part in dense(frame).items()),
+        bold_said(trials, bool(bold), "keep"),
     ]
-    headings = ["method", *(f"keep {keep:g}" for keep in keeps)]
-    return Table(_caption(setting), headings, [rows], spread="standard deviation")
+    return table(frame, trials, columns, caption, bold=bold)
 
 
-def _cell(series: Series, keep: float, bold: bool) -> Cell:
-    return deviation_cell(over_seeds(series.rows[series.rows["keep"] == keep], "test_top1"), 100, bold=bold)
+def _dense(frame: Frame, panel: str, rows: pd.DataFrame) -> str:
+    """Say the accuracy of the dense network under some conditions."""
+    value = over_seeds(rows)
+    text = Format()(100 * value.mean, 100 * value.deviation)
+    return f"{frame.name(DENSE)}{f' ({panel})' * bool(panel)}: {text} ({seeds_between(value.n, value.n)})"
 
 
-def _caption(setting: Setting) -> str:
-    dense = [(one.label, over_seeds(one.rows, "test_top1")) for one in dense_series(setting)]
-    lines = [
-        f"Test top-1 (%) of {setting.title}, {majority(setting.pruned, 'grouping')} groups:",
-        f"mean ± standard deviation over the seeds ({seeds_said(setting.pruned)}; one has none).",
-        *(f"{label}: {plus_minus_deviation(value, 100)}." for label, value in dense),
-        BOLD,
-        *setting.remarks,
-    ]
-    return sentences(lines)
+ACCURACY = TableEntry(
+    "accuracy", "Test accuracy of each method, with one column per keep.", ("test_top1",), by_grouping=True, data=data
+)

@@ -1,88 +1,98 @@
-"""What a word for lam loses against the best of the strengths that were tried: auto, or bound where that was given."""
+"""What a word for lam loses against the best of the strengths that were tried: auto, or bound if that was given."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import pandas as pd
 
-from analysis.blocks import caption, experiments, seeds_said
-from analysis.choice import best
-from analysis.klevel import count, k_level
-from analysis.load import Setting
-from analysis.registry import entry
-from analysis.statistics import Estimate, by, estimate, over_seeds
-from analysis.strength import AUTO, BOUND, Word, with_strength
-from analysis.table import NOTHING, Cell, Table, interval_cell
+from analysis.annotation import noted
+from analysis.frame import Frame
+from analysis.registry import TableEntry
+from analysis.rows import HALF, Columns, heads, k_level, seeds_said, spread, subject, table
+from analysis.select import AUTO, BOUND, FIXED, PHASES, best
+from analysis.statistics import Estimate, by_seed, estimate, over_seeds
+from analysis.table import WHOLE, Format, Table
+from analysis.wording import condition
 from results.errors import Skip
 
-NUMBERS = ["best lam", "its top-1", "{} top-1", "difference", "seeds", "lams at k", "{} at k"]
+DIFFERENCE = "difference"
 
 
-@entry("test_top1", "val_top1", "hyperparameters")
-def lam_auto(setting: Setting) -> Table:
-    """The best fixed strength on validation against lam = auto or bound: accuracy, difference, who reached k."""
-    rows = with_strength(setting.pruned)
-    word = BOUND if rows["bound"].any() else AUTO
-    found = experiments(rows)
-    lines = [[(words, _numbers(part, word)) for words, part in block] for block in found.blocks]
-    blocks = [[[*words, *numbers] for words, numbers in block if numbers] for block in lines]
-    blocks = [block for block in blocks if block]
-    if not blocks:
-        raise Skip(f"no method of {setting.title} has both a fixed lam and {word} under otherwise equal conditions")
-    text = caption(
-        setting,
-        found,
-        "Best lam: of the fixed ones, by mean validation top-1; the smaller of equals. Test top-1 in %.",
-        f"Difference: {word} - best lam in points, over the seeds that both have, ± half-width of the 95 % t-interval; "
-        "without such a seed, of the means.",
-        f"Means over the seeds ({seeds_said(rows)}), ± half-width of the 95 % t-interval where there are several.",
-        f"At k: fixed lams (in every seed), and trials of {word}, that had exactly k groups left before projection; "
-        "the second number of the first is how many lams were tried.",
-    )
-    return Table(
-        text, [*found.headings, *(one.format(word) for one in NUMBERS)], blocks, text_columns=len(found.headings)
-    )
+def data(frame: Frame) -> Table:
+    """Return a row per keep, grouping and experiment: the best fixed strength on validation, and the word, in percent.
 
-
-def _numbers(rows: pd.DataFrame, word: Word) -> list[Cell | str]:
-    """Return the cells of one experiment; nothing where it has not both kinds of trials."""
-    fixed, auto = rows[rows["lam"].notna() & rows["val_top1"].notna()], rows[rows[word]]
-    if fixed.empty or auto.empty:
-        return []
-    lam = best_lam(fixed)
-    chosen = fixed[fixed["lam"] == lam]
-    difference = paired(auto, chosen)
-    counts = [count(part) for _, part in rows[rows["lam"].notna()].groupby("lam")]
-    told = [one for one in counts if one.told]
-    return [
-        Cell(f"{lam:g}", (lam,)),
-        interval_cell(over_seeds(chosen, "test_top1"), 100),
-        interval_cell(over_seeds(auto, "test_top1"), 100),
-        _signed(difference),
-        Cell(str(difference.n), (difference.n,)) if difference.n else NOTHING,
-        f"{sum(one.reached == one.told for one in told)}/{len(told)}" if told else NOTHING,
-        k_level(auto),
+    An experiment is here all trials that differ in lam and seed alone.
+    """
+    trials = frame.pruned[frame.pruned["strength"] != ""]
+    word = BOUND if (trials["strength"] == BOUND).any() else AUTO
+    keys = ["part", "panel", "contender", "rest", *(phase for phase in PHASES if phase in trials)]
+    found = [part for _, part in trials.groupby(["keep", *keys], dropna=False) if _both(part, word)]
+    if not found:
+        raise Skip(f"no method of {frame.title} has both a fixed lam and {word} under otherwise equal conditions")
+    found.sort(key=lambda part: -part["keep"].iloc[0])
+    fixed, words = [_best(part) for part in found], [part[part["strength"] == word] for part in found]
+    apart = [_difference(*pair) for pair in zip(words, fixed, strict=True)]
+    firsts = pd.concat(part.iloc[[0]] for part in found)
+    columns: Columns = {"keep": [f"{keep:g}" for keep in firsts["keep"]]}
+    columns |= heads(zip(firsts["panel"], _names(firsts), strict=True), firsts["part"])
+    columns |= {"best lam": [f"{part['lam'].iloc[0]:g}" for part in fixed]}
+    columns |= spread("its top-1", map(over_seeds, fixed), 100, HALF)
+    columns |= spread(f"{word} top-1", map(over_seeds, words), 100, HALF)
+    columns |= spread(DIFFERENCE, apart, 100, HALF)
+    columns |= {"seeds": [float(one.n) if one.n else math.nan for one in apart]}
+    columns |= {"lams at k": [_lams_at_k(part) for part in found], f"{word} at k": [k_level(one) for one in words]}
+    caption = [
+        f"{subject(frame, trials)}: test top-1 (%) at the best fixed lam and at lam = {word}",
+        "Best lam: of the fixed ones by mean validation top-1, of equals the smaller",
+        seeds_said(pd.concat([*fixed, *words]), HALF),
+        f"Difference: {word} less best lam in points, paired by seed; without a common seed, of the means",
+        f"At k: fixed lams of which every seed, and trials of {word} that, had exactly k groups left before projection",
     ]
+    formats = {"seeds": WHOLE, DIFFERENCE: Format(sign=True)}
+    return table(frame, trials.iloc[:0], columns, caption, formats, lead=("keep",), spread=HALF)
 
 
-def best_lam(fixed: pd.DataFrame) -> float:
-    """Return the strength with the highest validation accuracy, mean over seeds; of equals the smallest."""
-    points = by(fixed, "lam", ["val_top1"])
-    return float(points["lam"].iloc[best(list(points["val_top1"]), list(points["lam"]))])
+def _both(rows: pd.DataFrame, word: str) -> bool:
+    """Return whether there are trials of the word, and of a fixed strength that validation tells of."""
+    return bool((rows["strength"] == word).any() and (rows["lam"].notna() & rows["val_top1"].notna()).any())
 
 
-def paired(left: pd.DataFrame, right: pd.DataFrame) -> Estimate:
-    """Return left - right in test accuracy over their common seeds; of the means, with n = 0, where there are none."""
-    one, other = (rows.groupby("seed")["test_top1"].mean() for rows in (left, right))
-    differences = (one - other).dropna()
-    if len(differences):
-        return estimate(differences)
-    return Estimate(float(one.mean() - other.mean()), float("nan"), 0)
+def _best(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials of the strength with the highest validation top-1, mean over seeds; of equals the smallest."""
+    told = rows[(rows["strength"] == FIXED) & rows["val_top1"].notna()]
+    means = told.groupby(["lam", "seed"])["val_top1"].mean().groupby("lam").mean()
+    lams = [float(lam) for lam in means.index]
+    return told[told["lam"] == lams[best(list(means), lams)]]
 
 
-def _signed(value: Estimate) -> Cell:
-    cell = interval_cell(value, 100)
-    if round(100 * value.mean, 2) == 0:
-        return replace(cell, text=cell.text.removeprefix("-"))
-    return cell if cell.text.startswith("-") else replace(cell, text=f"+{cell.text}")
+def _difference(left: pd.DataFrame, right: pd.DataFrame) -> Estimate:
+    """Return left - right in test accuracy over their common seeds; of the means, with n = 0, if there are none."""
+    one, other = by_seed(left), by_seed(right)
+    found = estimate((one - other).dropna())
+    return found if found.n else Estimate(float(one.mean() - other.mean()), math.nan, 0)
+
+
+def _lams_at_k(rows: pd.DataFrame) -> str:
+    """Return how many of the fixed strengths, of those that tell, left exactly k groups in every seed."""
+    told = rows[rows["lam"].notna()].groupby("lam")["k_reached"].mean().dropna()
+    return f"{(told == 1).sum()}/{len(told)}" if len(told) else ""
+
+
+def _names(rows: pd.DataFrame) -> pd.Series:
+    """Return the contender of each row, with its other hyperparameters, and with the phases if they set rows apart."""
+    names = noted(rows["contender"], rows["rest"])
+    for phase in PHASES:
+        if phase in rows:
+            counts = rows[phase].groupby([rows["keep"], rows["part"], rows["panel"], names]).transform("nunique")
+            words = rows[phase].map(lambda value, phase=phase: condition(phase, value))
+            names = noted(names, words.where(counts > 1, ""))
+    return names
+
+
+LAM_AUTO = TableEntry(
+    "lam_auto",
+    "The best fixed strength on validation against lam = auto or bound: accuracy, difference, who reached k.",
+    ("test_top1", "val_top1", "hyperparameters"),
+    data=data,
+)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from analysis.__main__ import main
+from analysis.frame import load
 from analysis.importing import IMPORTERS
-from analysis.load import load
 from analysis.output import FORMATS, known
-from analysis.style import LOOKS
+from analysis.plot.style import LOOKS
 from analysis.unchanged import CONTRACT, _inputs
 from results.reading import REQUIRED
 
@@ -28,7 +28,7 @@ def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
     assert {f"results.lenet5_caffe.digits.{suffix}" for suffix in ("md", "tex", "csv")} <= names
     assert "report.html" in names
     assert all(path.name in output for path in first if path.name not in ("trials.csv", ".drawn.json"))
-    assert "| 0.5  | group_lasso         |   3 | 91.00 ± 1.00 |" in output
+    assert "| 0.5    | Group lasso               |   3 | 91.00 ± 1.00 |" in output
 
 
 def test_one_process_makes_what_several_make(folder, make, monkeypatch):
@@ -103,14 +103,20 @@ def test_only_some_and_in_one_format(folder, make):
     results = folder(make.suite(seeds=1, keeps=(0.5,)))
     assert main([str(results), "--only", "accuracy_vs_speedup", "accuracy", "--format", "png"]) == 0
     names = sorted(path.name.split(".")[0] + path.suffix for path in results.glob("*/*"))
-    assert names == ["accuracy.csv", "accuracy.md", "accuracy.tex", "accuracy_vs_speedup.png"]
+    assert names == [
+        "accuracy.csv",
+        "accuracy.md",
+        "accuracy.tex",
+        "accuracy_vs_speedup.png",
+        "accuracy_vs_speedup.txt",
+    ]
 
 
 def test_each_setting_has_its_files(folder, make):
     rows = make.suite(seeds=1, keeps=(0.5,)) + make.suite(seeds=1, keeps=(0.5,), dataset="my/data set")
     results = folder(rows)
     assert main([str(results), "--only", "accuracy_vs_speedup", "--format", "png"]) == 0
-    names = sorted(path.name for path in results.glob("figures/*"))
+    names = sorted(path.name for path in results.glob("figures/*.png"))
     assert names == [
         "accuracy_vs_speedup.lenet5_caffe." + dataset for dataset in ("digits.png", "my-data-set-26a730.png")
     ]
@@ -134,7 +140,7 @@ def test_a_figure_without_its_column_is_skipped_in_one_line(folder, make, capsys
     assert main([str(results), "--format", "png"]) == 0
     output = capsys.readouterr().out
     assert "figures/accuracy_vs_speedup skipped: trials.csv has no column speedup_b64\n" in output
-    assert "figures/speedup_vs_sparsity skipped: no speedup was measured for lenet5_caffe on digits\n" in output
+    assert "figures/speedup_vs_sparsity skipped: no pruned trial of LeNet-5 (Caffe) on digits has" in output
     assert (results / "figures" / "accuracy_vs_sparsity.lenet5_caffe.digits.png").exists()
 
 
@@ -314,22 +320,22 @@ sys.exit(main(sys.argv[1:]))
 
 def test_the_module_needs_no_torch(folder, make):
     results = folder(make.suite(keeps=(0.5, 0.25)))
-    arguments = [str(results), "--only", "accuracy_vs_speedup", "results", "ranks", "critical_difference"]
+    arguments = [str(results), "--only", "accuracy_vs_speedup", "results", "ranks", "differences"]
     done = subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert (results / "figures" / "critical_difference.png").exists()
+    assert (results / "figures" / "differences.png").exists()
 
 
 def test_a_grouping_that_several_methods_share_has_figures_of_its_own(folder, make):
     rows = make.suite(seeds=1, keeps=(0.5,))
     rows += [make.trial(m, 0.5, grouping="coupled") for m in ("wgsef", "random")]
     results = folder(rows)
-    parts = {s.part: s for s in next(load(results).settings()).by_grouping()}
+    parts = {s.part: s for s in next(load(results).settings()).parts()}
     shared = ["dense", "magnitude"]  # the control, and the reference that is alone with its grouping
     assert sorted(parts["coupled"].trials["method"]) == sorted([*shared, "wgsef", "random"])
     assert sorted(parts["filter"].trials["method"]) == sorted([*shared, "wgsef", "random", "group_lasso", "l1_filter"])
     assert main([str(results), "--only", "accuracy_vs_sparsity", "accuracy", "--format", "png"]) == 0
-    assert sorted(path.name for path in results.glob("*/*") if path.suffix not in (".tex", ".csv")) == [
+    assert sorted(path.name for path in results.glob("*/*") if path.suffix in (".md", ".png")) == [
         "accuracy.lenet5_caffe.digits.coupled.md",
         "accuracy.lenet5_caffe.digits.filter.md",
         "accuracy_vs_sparsity.lenet5_caffe.digits.coupled.png",
@@ -338,8 +344,8 @@ def test_a_grouping_that_several_methods_share_has_figures_of_its_own(folder, ma
 
 
 def test_one_grouping_is_not_a_part(folder, make):
-    whole = next(load(folder(make.suite(seeds=1))).settings())
-    assert whole.by_grouping() == [whole]
+    (part,) = next(load(folder(make.suite(seeds=1))).settings()).parts()
+    assert (part.part, part.slug) == ("", "lenet5_caffe.digits")
 
 
 def test_what_changed_between_two_folders(make, tmp_path, capsys):

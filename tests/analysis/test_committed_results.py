@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load
+from analysis.frame import load
 from analysis.output import KINDS, known
+from analysis.plot.style import drawn
 from analysis.registry import discover
-from analysis.style import drawn
-from analysis.table import Table, comma_separated, latex, markdown
+from analysis.table import Table
 from results.errors import Skip
 
 RESULTS = Path(__file__).parents[2] / "results" / "reference"
@@ -19,10 +19,10 @@ FIGURES = discover(KINDS["figure"])
 TABLES = discover(KINDS["table"])
 
 
-def made(entry, results):
+def made(entry, frame):
     """Each subject of an entry with what was made of it; what is skipped is left out."""
     with drawn():
-        for subject in entry.subjects(results):
+        for subject in entry.subjects(frame):
             try:
                 yield ".".join(part for part in (entry.name, subject.slug) if part), entry(subject)
             except Skip:
@@ -35,14 +35,14 @@ def test_every_figure_can_be_read_and_lies_beside_the_rows(suite, figure):
     for stem, drawing in made(figure, load(RESULTS / suite)):
         drawing.savefig(io.BytesIO(), dpi=drawing.dpi)  # one draw, as in the file: a second would heal the layout
         box = drawing.bbox
-        assert "seed" in drawing.get_suptitle()
+        assert "seed" in drawing.get_label()
         for axes in drawing.axes:
             for label in (one for one in (axes.xaxis.label, axes.yaxis.label) if one.get_text()):
                 extent = label.get_window_extent()
                 assert box.x0 - 1 <= extent.x0 <= extent.x1 <= box.x1 + 1, f"{stem}: {label.get_text()}"
                 assert box.y0 - 1 <= extent.y0 <= extent.y1 <= box.y1 + 1, f"{stem}: {label.get_text()}"
         if suite in SHOWN:
-            assert all((RESULTS / suite / "figures" / f"{stem}.{suffix}").is_file() for suffix in ("png", "pdf"))
+            assert all((RESULTS / suite / "figures" / f"{stem}.{suffix}").is_file() for suffix in ("png", "pdf", "txt"))
 
 
 @pytest.mark.parametrize("suite", SHOWN)
@@ -51,7 +51,7 @@ def test_every_table_beside_the_rows_is_what_the_rows_say(suite, table):
     for stem, found in made(table, load(RESULTS / suite)):
         assert isinstance(found, Table)
         assert "seed" in found.caption
-        for suffix, text in (("md", markdown(found)), ("tex", latex(found, stem)), ("csv", comma_separated(found))):
+        for suffix, text in (("md", found.markdown()), ("tex", found.latex(stem)), ("csv", found.csv())):
             path = RESULTS / suite / "tables" / f"{stem}.{suffix}"
             assert path.read_text(encoding="utf-8") == text, f"{path.name} is not of these rows: draw again"
 
@@ -63,7 +63,7 @@ def test_every_figure_and_table_comes_out_of_the_suites_that_are_shown(name):
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_no_trial_failed_but_those_that_a_strength_kills(suite):
-    trials = load(RESULTS / suite).trials
+    trials = load(RESULTS / suite).source.everything
     failed = trials[trials["status"] != "done"]
     assert failed["reason"].str.startswith("collapsed: ").all()
     assert set(failed["method"]) <= {"wgsef"}, "at a fixed strength, chosen by no validation"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.load import load
+from analysis.frame import load
 from analysis.options import Options, listed, parsed
 from results.errors import InputError
 
@@ -13,7 +13,7 @@ def trials(folder, make):
     rows = make.suite(keeps=(0.5, 0.1))
     rows += [make.trial(method, 0.5, dataset="mnist") for method in ("dense", "random")]
     rows += [make.trial("random", 0.3, scope="network", lr=0.1, hyperparameters='{"lam": 0.5}')]
-    return load(folder(rows)).trials
+    return load(folder(rows)).source.everything
 
 
 def left(trials, **options):
@@ -57,7 +57,7 @@ def test_lists_are_found_as_they_stand_in_the_file(trials):
 
 
 def test_only_dense_networks_can_be_chosen_among(folder, make):
-    trials = load(folder([make.trial("dense", seed=seed) for seed in range(2)])).trials
+    trials = load(folder([make.trial("dense", seed=seed) for seed in range(2)])).source.everything
     assert len(parsed(where=["seed=1"]).select(trials)) == 1
     with pytest.raises(InputError, match=r"--keep 0\.5: no trial has it; known: none"):
         parsed(keep=["0.5"]).select(trials)
@@ -65,14 +65,14 @@ def test_only_dense_networks_can_be_chosen_among(folder, make):
 
 def test_a_column_of_the_contract_that_the_file_lacks_is_no_column(folder, make):
     columns = [column for column in make.COLUMNS if column != "precision"]
-    trials = load(folder(make.suite(seeds=1), columns=columns)).trials
+    trials = load(folder(make.suite(seeds=1), columns=columns)).source.everything
     for column in ("precision", "configuration"):  # the latter is derived, not written
         with pytest.raises(InputError, match=f"--where {column}: no such column of trials.csv here"):
             parsed(where=[f"{column}=x"]).select(trials)
 
 
 def test_many_values_are_counted_not_named(folder, make):
-    trials = load(folder([make.trial(seed=seed, test_top1=0.9) for seed in range(40)])).trials
+    trials = load(folder([make.trial(seed=seed, test_top1=0.9) for seed in range(40)])).source.everything
     with pytest.raises(InputError, match=r"--where trial=x: no trial has it; there are \d+ others"):
         parsed(where=["trial=x"]).select(trials)
 

@@ -3,90 +3,72 @@
 import pandas as pd
 import pytest
 
-from analysis.load import load
-from analysis.significance import holm, paired
-from analysis.table import NOTHING, comma_separated, latex, markdown
-from analysis.tables.pairwise import pairwise
+from analysis.frame import load
+from analysis.statistics import holm, paired
+from analysis.table import NOTHING
+from analysis.tables.pairwise import PAIRWISE
 from results.errors import Skip
 
 
 @pytest.fixture
 def table(folder):
-    def of(rows, **options):
-        results = load(folder(rows, **options))
-        assert pairwise.subjects(results) == [results]
-        return pairwise(results)
+    def of(rows):
+        frame = load(folder(rows))
+        assert PAIRWISE.subjects(frame) == [frame]
+        return PAIRWISE(frame)
 
     return of
 
 
-def words(row):
-    return [cell.text for cell in row]
+def networks(make, count, **accuracies):
+    """Rows of two keeps on so many networks; an accuracy for each, 2 points less at the second keep."""
+    return [
+        make.trial(method, keep, architecture=f"net{i}", test_top1=values[i] - loss)
+        for method, values in accuracies.items()
+        for i in range(count)
+        for keep, loss in ((0.5, 0), (0.1, 0.02))
+    ]
 
 
-def test_three_pairs_by_hand(table, make):
-    wgsef, l1_filter, random = [0.91, 0.82, 0.76], [0.90, 0.80, 0.70], [0.90, 0.81, 0.60]
-    found = table(make.grid(seeds=4, wgsef=wgsef, l1_filter=l1_filter, random=random))
-    assert found.headings == ["A", "B", "A - B", "from", "to", "wins/ties/losses", "test", "p", "Holm p"]
-    pairs = [["wgsef", "l1_filter"], ["wgsef", "random"], ["l1_filter", "random"]]
-    assert [words(row)[:2] for row in found.rows] == pairs
-    row = found.rows[0]
-    # differences 1, 2 and 6 points, whatever the number of seeds: mean 3, half-width 4.302653 * sqrt(7 / 3) = 6.57
-    assert words(row)[2:8] == ["+3.00", "-3.57", "+9.57", "3/0/0", "t-test", "0.188"]
-    both = [(wgsef, l1_filter), (wgsef, random), (l1_filter, random)]
-    corrected = holm([paired(pd.Series(a), pd.Series(b)).p for a, b in both])
-    assert row[8].numbers == pytest.approx((corrected[0],))
-    assert "The unit is the problem" in found.caption
-    assert "3 methods on 3 problems of 1 setting, mean of 4 seeds." in found.caption
+def test_pairs_are_tested_over_networks_if_there_are_enough(table, make):
+    wgsef = [0.90, 0.91, 0.92, 0.93, 0.94]
+    scores = {"wgsef": wgsef, "l1_filter": [0.88, 0.90, 0.89, 0.91, 0.90], "random": [0.5, 0.905, 0.5, 0.6, 0.94]}
+    found = table(networks(make, 5, **scores))
+    assert found.headings == ["A", "B", "A - B", "from", "to", "wins/ties/losses", "networks", "p", "Holm p"]
+    assert found.shown[["A", "B"]].to_numpy().tolist() == [
+        ["WGSEF", "L1 filters"],
+        ["WGSEF", "Random"],
+        ["L1 filters", "Random"],
+    ]
+    # differences 2, 1, 3, 2, 4 points: mean 2.4, deviation 1.14, half-width 2.7764 * 1.14 / sqrt(5) = 1.4156
+    assert found.shown.iloc[0, 2:7].tolist() == ["+2.40", "+0.98", "+3.82", "10/0/0", "5"]
+    assert found.shown["wins/ties/losses"].tolist() == ["10/0/0", "8/2/0", "6/0/4"]
+    pairs = zip(found.data["A"], found.data["B"], strict=True)
+    tests = [paired(pd.Series(scores[a]), pd.Series(scores[b])).p for a, b in pairs]
+    assert found.data["p"].tolist() == pytest.approx(tests)
+    assert found.data["Holm p"].tolist() == pytest.approx(holm(tests))
+    assert found.bold == {(0, "A - B")}
+    assert "bold if below 0.05" in found.caption
+    assert found.caption.startswith("Pairs of 3 methods on 10 problems of 5 networks, mean of 1 seed, the better by")
 
 
-def test_what_is_significant_is_bold_with_the_better_one_first(table, make):
-    better = [0.9 - i / 20 for i in range(8)]
-    found = table(make.grid(random=[v - 0.01 - i / 500 for i, v in enumerate(better)], wgsef=better))
-    (row,) = found.rows
-    assert words(row)[:2] == ["wgsef", "random"]
-    assert words(row)[5:] == ["8/0/0", "Wilcoxon", "0.008", "0.008"]
-    assert row[2].bold
-    assert sum(cell.bold for cell in row) == 1
-    assert row[2].text == "+1.70"
-    assert row[3].numbers[0] < row[2].numbers[0] < row[4].numbers[0]
+@pytest.mark.parametrize(("count", "interval", "n"), [(4, "+1.00", "4"), (1, NOTHING, "1")])
+def test_fewer_networks_are_not_tested(table, make, count, interval, n):
+    found = table(networks(make, count, wgsef=[0.9] * 4, random=[0.89] * 4))
+    assert found.shown.iloc[0, 2:].tolist() == ["+1.00", interval, interval, f"{2 * count}/0/0", n, NOTHING, NOTHING]
+    assert "No p: fewer than 10 problems of 5 networks are not tested pair by pair." in found.caption
+    assert not found.bold
 
 
-def test_the_one_with_the_higher_mean_is_first_though_its_rank_is_not(table, make):
+def test_the_better_by_rank_is_first_though_its_mean_is_not(table, make):
     # random is better twice by little, wgsef once by much
     found = table(make.grid(random=[0.51, 0.61, 0.10], wgsef=[0.50, 0.60, 0.90]))
-    (row,) = found.rows
-    assert words(row)[:3] == ["wgsef", "random", "+26.00"]
-    assert words(row)[5] == "1/0/2"
-    assert row[3].numbers[0] < 0 < row[4].numbers[0]
-    assert not row[2].bold
+    assert found.shown.iloc[0, [0, 1, 2, 5]].tolist() == ["Random", "WGSEF", "-26.00", "2/0/1"]
 
 
-def test_ties_are_counted_and_equal_scores_are_no_difference(table, make):
-    found = table(make.grid(wgsef=[0.5, 0.6, 0.7], random=[0.5, 0.6, 0.7]))
-    assert words(found.rows[0])[2:] == ["0.00", "0.00", "0.00", "0/3/0", NOTHING, "1.000", "1.000"]
-    found = table(make.grid(wgsef=[0.5, 0.6, 0.7], random=[0.4, 0.5, 0.6]))
-    assert words(found.rows[0])[2:] == ["+10.00", "+10.00", "+10.00", "3/0/0", NOTHING, NOTHING, NOTHING]
-
-
-def test_only_the_first_contest_is_shown_and_its_pairs_are_in_order(table, make):
-    rows = make.grid(wgsef=[0.9] * 8, random=[0.4] * 8, l1_filter=[0.7, 0.6], magnitude=[0.6, 0.5])
-    found = table(rows)
-    firsts = [words(row)[0] for row in found.rows]
-    assert len(firsts) == 6
-    assert firsts == ["wgsef"] * 3 + ["l1_filter"] * 2 + ["magnitude"]
+def test_only_the_first_ranking_is_shown_and_its_pairs_are_in_order(table, make):
+    found = table(make.grid(wgsef=[0.9] * 8, random=[0.4] * 8, l1_filter=[0.7, 0.6], magnitude=[0.6, 0.5]))
+    assert found.data["A"].tolist() == ["wgsef"] * 3 + ["l1_filter"] * 2 + ["magnitude"]
     assert "4 methods on 2 problems" in found.caption
-
-
-def test_it_can_be_written_in_every_form(table, make):
-    found = table(make.grid(wgsef=[0.5] * 7, random=[0.4 - i / 50 for i in range(7)]))
-    assert "**+16.00**" in markdown(found)
-    assert "textbf" in latex(found, "pairwise")
-    assert comma_separated(found).splitlines()[1].startswith("wgsef,random,16,")
-
-
-def test_dense_alone_and_missing_columns(table, make):
     with pytest.raises(Skip, match="no two methods met"):
         table([make.trial("dense")])
-    columns = [column for column in make.COLUMNS if column not in ("hyperparameters", "start", "scope", "suite")]
-    assert len(table(make.grid(wgsef=[0.5, 0.6], random=[0.4, 0.3]), columns=columns).rows) == 1

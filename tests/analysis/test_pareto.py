@@ -1,48 +1,28 @@
-"""The Pareto frontier by hand, and where its marks lie."""
+"""The times of networks, the Pareto frontier by hand, and where its marks lie."""
 
 import pytest
-from matplotlib.colors import to_rgba
 
-from analysis.figures.pareto import pareto
-from analysis.frontier import on_frontier
-from analysis.load import load
-from analysis.style import drawn
-from analysis.timed import conditions
+from analysis.figures.pareto import FIGURE
+from analysis.frame import load
+from analysis.latency import conditions, on_frontier
+from analysis.plot.style import drawn
 from results.errors import Skip
 
 LATENCY = ["trial", "network", "backend", "device", "batch", "threads", "median_ms"]
 
 
-def timed(trial, ms, network="compact", batch=1, backend="torch", device="cpu"):
-    cells = {"trial": trial, "network": network, "backend": backend, "device": device}
-    return cells | {"batch": batch, "threads": 2, "median_ms": ms}
+def timed(trial, ms, network="compact", **cells):
+    usual = {"backend": "torch", "device": "cpu", "batch": 1, "threads": 2}
+    return usual | {"trial": trial, "network": network, "median_ms": ms} | cells
 
 
 @pytest.fixture
-def setting(folder):
+def frame(folder):
     def of(rows, times, columns=LATENCY):
         folder(times, columns=columns, name="latency.csv")
-        (found,) = load(folder(rows)).settings()
-        return found
+        return next(load(folder(rows)).settings())
 
     return of
-
-
-def figure_of(setting):
-    with drawn():
-        return pareto(setting)
-
-
-def marks(axes):
-    """Return position and fill of each network in a panel."""
-    lines = [container[0] for container in axes.containers]
-    white = to_rgba("white")
-    return [(line.get_xdata()[0], line.get_ydata()[0], to_rgba(line.get_markerfacecolor()) != white) for line in lines]
-
-
-def steps(axes):
-    (line,) = (line for line in axes.lines if line.get_drawstyle() == "steps-post")
-    return list(zip(line.get_xdata(), line.get_ydata(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -74,75 +54,96 @@ def case(make):
     return rows, times
 
 
-def test_marks_and_steps_lie_where_they_should(setting, make):
-    figure = figure_of(setting(*case(make)))
-    (axes,) = figure.axes
-    assert marks(axes) == [
-        (3, pytest.approx(95), True),
-        (pytest.approx(1), pytest.approx(80), True),
-        (pytest.approx(2), pytest.approx(75), False),
-        (pytest.approx(2), pytest.approx(90), True),
+def test_each_network_has_its_time_and_the_best_are_on_the_frontier(frame, make):
+    data = FIGURE.data(frame(*case(make))).set_index("line")
+    assert data["x"].to_dict() == pytest.approx({"dense": 3, "a": 1, "b": 2, "c": 2})
+    assert data["y"].to_dict() == pytest.approx({"dense": 95, "a": 80, "b": 75, "c": 90})
+    assert data["frontier"].to_dict() == {"dense": True, "a": True, "b": False, "c": True}
+    assert (data["x_low"]["dense"], data["x_high"]["dense"]) == pytest.approx((2.75, 4.75))  # of 2, 3, 3, 10
+    for said in ("1 seed, hence no intervals", "Timed on cpu, 2 threads with torch", "n = 4"):
+        assert said in data.attrs["caption"]
+
+
+def test_networks_of_the_same_widths_have_one_time_and_the_most_accurate_is_the_frontier(frame, make):
+    rows = [
+        make.trial(name, seed=seed, groups_kept=kept, group_sparsity="", test_top1=top1, trial=f"{name}{seed}")
+        for name, kept, top1 in (("a", "[10, 25]", 0.8), ("b", "[10, 25]", 0.9), ("c", "[9, 25]", 0.7))
+        for seed in range(2)
     ]
-    assert steps(axes) == [pytest.approx(step) for step in ((1, 80), (2, 90), (3, 95))]
-    assert axes.get_xlabel() == "Time (ms), batch 1"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["dense", "a", "b", "c", "Pareto frontier"]
-    heading = figure.get_suptitle()
-    assert "1 seed, hence no intervals" in heading
-    assert "timed on cpu, 2 threads with torch" in heading
+    times = [timed(row["trial"], ms) for row, ms in zip(rows, (2.6, 3, 3.2, 2.8, 2, 2.2), strict=True)]
+    data = FIGURE.data(frame(rows, times)).set_index("line")
+    assert data["x"].to_dict() == pytest.approx({"a": 2.9, "b": 2.9, "c": 2.1})
+    assert data["frontier"].to_dict() == {"a": False, "b": True, "c": True}
+    assert "same widths are pooled" in data.attrs["caption"]
 
 
-def test_the_dense_bar_is_the_quartiles_over_all_trials(setting, make):
-    (axes,) = figure_of(setting(*case(make))).axes
-    _, _, (x_bar, _) = axes.containers[0]
-    ((low, _), (high, _)) = x_bar.get_segments()[0]
-    assert (low, high) == pytest.approx((2.75, 4.75))  # of 2, 3, 3, 10
+def test_a_masked_network_has_the_time_of_the_dense_one(frame, make):
+    rows, times = case(make)
+    rows[2]["realisation"] = "masked"
+    data = FIGURE.data(frame(rows, times))
+    assert data.set_index("line")["x"]["c"] == 3
+    assert "Masked networks" in data.attrs["caption"]
+    with pytest.raises(Skip, match="has the widths of the dense one"):
+        FIGURE.data(frame([row | {"realisation": "masked"} for row in rows], times))
 
 
-def test_means_and_intervals_over_seeds(setting, make):
+def test_means_and_intervals_over_seeds(frame, make):
     rows = [make.trial(seed=i, test_top1=0.90 + 0.02 * i, trial=str(i)) for i in range(3)]
-    (axes,) = figure_of(setting(rows, [timed(str(i), 2 + 0.1 * i) for i in range(3)])).axes
-    assert marks(axes) == [(pytest.approx(2.1), pytest.approx(92), True)]
-    _, _, (x_bar, y_bar) = axes.containers[0]
-    assert [x for x, _ in x_bar.get_segments()[0]] == pytest.approx([2.1 - 0.24841, 2.1 + 0.24841], abs=1e-4)
-    assert [y for _, y in y_bar.get_segments()[0]] == pytest.approx([92 - 4.96828, 92 + 4.96828], abs=1e-4)
+    (row,) = FIGURE.data(frame(rows, [timed(str(i), 2 + 0.1 * i) for i in range(3)])).itertuples()
+    assert (row.x, row.y, row.n) == pytest.approx((2.1, 92, 3))
+    assert (row.x_low, row.x_high, row.y_half) == pytest.approx((2.1 - 0.24841, 2.1 + 0.24841, 4.96828), abs=1e-4)
 
 
-def test_a_panel_for_each_batch_and_backend(setting, make):
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        ({"batch": 64}, ["batch 1", "batch 64"]),
+        ({"backend": "onnx"}, ["batch 1, onnx", "batch 1, torch"]),
+        ({"threads": 8}, ["batch 1, 2 threads", "batch 1, 8 threads"]),
+    ],
+)
+def test_a_panel_for_each_condition(frame, make, cells, names):
     rows, times = case(make)
-    more = [row | {"batch": 64, "median_ms": 100 * row["median_ms"]} for row in times]
-    figure = figure_of(setting(rows, times + more))
-    assert [axes.get_xlabel() for axes in figure.axes] == ["Time (ms), batch 1", "Time (ms), batch 64"]
-    assert steps(figure.axes[1])[0] == pytest.approx((100, 80))
-    more = [row | {"backend": "onnx"} for row in times]
-    assert [one.label for one in conditions(setting(rows, times + more))] == ["batch 1, onnx", "batch 1, torch"]
+    found = frame(rows, times + [row | cells for row in times])
+    assert [one.name for one in conditions(found)] == names
+    assert list(FIGURE.data(found)["panel"].unique()) == names
 
 
-def test_times_far_apart_are_on_a_logarithmic_axis(setting, make):
-    rows, times = case(make)
-    assert figure_of(setting(rows, times)).axes[0].get_xscale() == "linear"
-    times[0]["median_ms"] = 0.1
-    assert figure_of(setting(rows, times)).axes[0].get_xscale() == "log"
-
-
-def test_without_dense_times_or_conditions_there_is_less_to_show(setting, make):
-    rows, times = case(make)
-    compact = [row for row in times if row["network"] == "compact"]
-    figure = figure_of(setting(rows, compact, columns=["trial", "network", "median_ms"]))
-    assert len(marks(figure.axes[0])) == 3
-    assert figure.axes[0].get_xlabel() == "Time (ms)"
-    with pytest.raises(Skip, match="no compact network"):
-        figure_of(setting(rows, [row for row in times if row["network"] == "dense"]))
-    with pytest.raises(Skip, match=r"latency\.csv has no column median_ms"):
-        figure_of(setting(rows, times, columns=["trial", "network"]))
-
-
-def test_experiments_have_panels_of_their_own(setting, make):
+def test_budgets_have_panels_of_their_own_and_a_frontier_each(frame, make):
     rows, times = [], []
     for scope in ("layer", "network"):
         for i in range(4):
-            name = f"{scope} {i}"
-            rows.append(make.trial(f"m{i}", scope=scope, test_top1=0.5 + i / 10, trial=name))
-            times.append(timed(name, 1 + i))
-    figure = figure_of(setting(rows, times))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["layer scope", "network scope"]
-    assert [len(marks(axes)) for axes in figure.axes] == [4, 4]
+            rows.append(make.trial(f"m{i}", scope=scope, test_top1=0.5 + i / 10, trial=f"{scope} {i}"))
+            times.append(timed(f"{scope} {i}", 1 + i))
+    data = FIGURE.data(frame(rows, times))
+    assert data.groupby("panel")["frontier"].sum().to_dict() == {
+        "layer scope, batch 1": 4,
+        "network scope, batch 1": 4,
+    }
+    assert "No dense network was trained or timed for layer scope; network scope" in data.attrs["caption"]
+
+
+def test_the_frontier_is_drawn_in_steps_over_an_axis_as_wide_as_the_times(frame, make):
+    rows, times = case(make)
+    with drawn():
+        figure = FIGURE(frame(rows, times))
+        times[0]["median_ms"] = 0.1
+        wide = FIGURE(frame(rows, times))
+    (axes,) = figure.axes
+    (steps,) = (line for line in axes.lines if line.get_drawstyle() == "steps-post")
+    assert list(zip(*steps.get_data(), strict=True)) == [pytest.approx(at) for at in ((1, 80), (2, 90), (3, 95))]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["Dense", "a", "b", "c", "Pareto frontier"]
+    assert (axes.get_xscale(), wide.axes[0].get_xscale()) == ("linear", "log")
+
+
+def test_without_dense_times_or_conditions_there_is_less_to_show(frame, make):
+    rows, times = case(make)
+    compact = [row for row in times if row["network"] == "compact"]
+    data = FIGURE.data(frame(rows, compact, columns=["trial", "network", "median_ms"]))
+    assert list(data["line"]) == ["a", "b", "c"]
+    assert list(data["x"]) == pytest.approx([2 / 3, 2, 20 / 3])
+    with pytest.raises(Skip, match="no compact network"):
+        FIGURE(frame(rows, [row for row in times if row["network"] == "dense"]))
+    with pytest.raises(Skip, match=r"latency\.csv has no column median_ms"):
+        FIGURE(frame(rows, times, columns=["trial", "network"]))

@@ -1,4 +1,4 @@
-"""The numbers of performance profiles, read back from what matplotlib was told to draw."""
+"""The numbers of performance profiles, and how their lines are drawn."""
 
 import numpy as np
 import pandas as pd
@@ -7,141 +7,108 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 
-from analysis.contest import Contest
-from analysis.figures.performance_profile import MARKS, performance_profile, profile
-from analysis.identity import OLD_RULES
-from analysis.load import load
-from analysis.style import KNOWN, LOOKS, PAPER, drawn
+from analysis.figures.performance_profile import FEWEST, MARKS, PERFORMANCE_PROFILE, _corners, data
+from analysis.frame import load
+from analysis.plot.style import KNOWN, PAPER, drawn
+from analysis.ranking import Ranking
+from analysis.wording import OLD_RULES
 from results.errors import Skip
-
-HYPER = ("{}", '{"lam": 1}')
 
 
 @pytest.fixture
-def draw(folder):
-    def of(rows, style="paper", **options):
-        results = load(folder(rows, **options))
-        assert performance_profile.subjects(results) == [results]
-        with drawn(style):
-            return performance_profile(results)
+def frame(folder):
+    def of(rows, **options):
+        found = load(folder(rows, **options))
+        assert PERFORMANCE_PROFILE.subjects(found) == [found]
+        return found
 
     return of
+
+
+def figure_of(frame):
+    with drawn():
+        return PERFORMANCE_PROFILE(frame)
+
+
+def steps(rows, line):
+    """Return the corners of a step line, less its end."""
+    mine = rows[rows["line"] == line]
+    return list(zip(mine["x"], mine["y"], strict=True))[:-1]
 
 
 def lines(axes):
     return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
 
 
-def steps(line):
-    """Return the corners of a step line, less its end."""
-    return list(zip(line.get_xdata()[:-1], line.get_ydata()[:-1], strict=True))
-
-
-def test_a_profile_by_hand(draw, make):
-    rows = make.grid(
+def test_a_profile_by_hand(frame, make):
+    found = frame(make.grid(
         seeds=2, wgsef=[0.9, 0.8, 0.7, 0.6], random=[0.5, 0.85, 0.6, 0.6], l1_filter=[0.88, 0.83, 0.5, 0.4]
-    )
-    figure = draw(rows)
+    ))  # fmt: skip
+    rows = data(found)
+    assert list(rows["line"].unique()) == ["l1_filter", "wgsef", "random"]
+    assert steps(rows, "l1_filter") == [(0, 0), (pytest.approx(2), 50), (pytest.approx(20), 100)]
+    assert steps(rows, "wgsef") == [(0, 75), (pytest.approx(5), 100)]
+    assert steps(rows, "random") == [(0, 50), (pytest.approx(10), 75), (pytest.approx(40), 100)]
+    assert list(rows.groupby("line")["x"].max()) == pytest.approx([1.04 * 40] * 3)
+    assert rows.attrs["caption"].endswith(f"4 problems of 1 network, mean of 2 seeds. {OLD_RULES}.")
+    figure = figure_of(found)
     (axes,) = figure.axes
-    found = lines(axes)
-    assert list(found) == ["l1_filter", "wgsef", "random"]
-    assert [steps(found[name]) for name in found] == [
-        [(0, 0), (pytest.approx(2), 50), (pytest.approx(20), 100)],
-        [(0, 75), (pytest.approx(5), 100)],
-        [(0, 50), (pytest.approx(10), 75), (pytest.approx(40), 100)],
-    ]
-    assert all(line.get_drawstyle() == "steps-post" for line in found.values())
+    assert all(line.get_drawstyle() == "steps-post" for line in lines(axes).values())
     assert axes.get_xlim()[1] == pytest.approx(1.04 * 40)
-    assert all(line.get_xdata()[-1] == axes.get_xlim()[1] for line in found.values())
-    assert figure.get_suptitle() == f"Performance profile\n4 problems of 1 setting, mean of 2 seeds\n{OLD_RULES}"
+    assert figure.get_suptitle() == "Performance profile"
     assert figure.get_figwidth() == PAPER.column
 
 
-def test_marks_stand_where_a_line_rises(draw, make):
-    (axes,) = draw(make.grid(wgsef=[0.9, 0.8, 0.7], random=[0.5, 0.85, 0.6])).axes
-    for line in lines(axes).values():
-        assert len(line.get_markevery()) == len(set(line.get_ydata()) - {0})
-    rows = make.grid(wgsef=[0.9] * 10, random=[0.1 + i / 50 for i in range(10)])
-    marks = lines(draw(rows).axes[0])["random"].get_markevery()
-    assert len(marks) == MARKS
-    assert marks[0] == 1
-    assert marks[-1] == 10
-
-
-def test_lines_that_coincide_are_set_apart_by_little(draw, make):
-    rows = make.grid(**{name: [0.5, 0.6] for name in ("wgsef", "random", "l1_filter", *(f"m{i}" for i in range(17)))})
-    figure = draw(rows)
-    (axes,) = figure.axes
-    figure.canvas.draw()
-    at = sorted(line.get_transform().transform((0, 100))[1] for line in lines(axes).values())
-    assert len({round(y, 3) for y in at}) == 20
-    assert (at[-1] - at[0]) / figure.dpi * 72 <= 8
-
-
-def test_what_failed_never_arrives(draw, make):
-    rows = make.grid(wgsef=[0.9, 0.8], random=[0.5, 0.7])
-    rows += [make.trial("l1_filter", 0.9, test_top1=0.89), make.trial("l1_filter", 0.8, status="failed", test_top1="")]
-    rows += [make.trial("magnitude", keep, status="failed", test_top1="") for keep in make.KEEPS[:2]]
-    figure = draw(rows)
+def test_marks_stand_at_rises_and_lines_are_set_a_little_apart(frame, make):
+    names = ("wgsef", "random", *(f"m{i}" for i in range(18)))
+    figure = figure_of(frame(make.grid(**{name: [0.1 + i / 50 for i in range(10)] for name in names}, a=[0.9] * 10)))
     found = lines(figure.axes[0])
-    assert found["l1_filter"].get_ydata()[-1] == 50
-    assert list(found["magnitude"].get_ydata()) == [0, 0]
-    assert figure.axes[0].get_xlim()[1] == pytest.approx(1.04 * 40)
-    assert "3 scores of 0: every seed failed" in figure.get_suptitle().replace("\n", " ")
+    marks = found["random"].get_markevery()
+    assert (len(marks), marks[0], marks[-1]) == (MARKS, 1, 10)
+    at = sorted(line.get_transform().transform((0, 100))[1] for line in found.values())
+    assert len({round(y, 3) for y in at}) == 21
+    assert (at[-1] - at[0]) / figure.dpi * 72 <= 8
+    # of too many lines the rest is grey
+    assert len(figure.legends[0].get_texts()) == 8 + 1
 
 
-def test_a_start_of_its_own_has_a_line_of_its_own(draw, make):
-    rows = make.grid(wgsef=[0.9, 0.8], random=[0.5, 0.7])
-    rows += [make.trial("wgsef", keep, start="scratch", test_top1=0.6) for keep in make.KEEPS[:2]]
-    found = lines(draw(rows).axes[0])
+def test_a_failure_never_arrives(frame, make):
+    rows = make.grid(wgsef=[0.9, 0.8, 0.7, 0.6], random=[0.5, 0.7, 0.7, 0.6], l1_filter=[0.89, 0.8])
+    rows += [make.trial("l1_filter", keep, status="failed", test_top1="") for keep in make.KEEPS[2:4]]
+    rows += [make.trial("magnitude", keep, status="failed", test_top1="") for keep in make.KEEPS[:4]]
+    found = data(frame(rows))
+    assert found[found["line"] == "l1_filter"]["y"].max() == 50
+    assert set(found[found["line"] == "magnitude"]["y"]) == {0}
+    assert found["x"].max() == pytest.approx(1.04 * 40)
+    assert "6 scores of 0: every seed failed" in found.attrs["caption"]
+
+
+def test_a_start_of_its_own_has_a_line_of_its_own(frame, make):
+    rows = make.grid(wgsef=[0.9, 0.8, 0.7, 0.6], random=[0.5, 0.7, 0.6, 0.5])
+    rows += [make.trial("wgsef", keep, start="scratch", test_top1=0.6) for keep in make.KEEPS[:4]]
+    found = lines(figure_of(frame(rows)).axes[0])
     one, other = found["wgsef"], found["wgsef (from scratch)"]
     assert to_rgba(one.get_color()) == to_rgba(other.get_color()) == to_rgba(KNOWN["wgsef"].colour)
     assert one.get_marker() == other.get_marker() == KNOWN["wgsef"].mark
     assert (one.get_linestyle(), other.get_linestyle()) == ("-", "--")
-    assert other.get_markerfacecolor() == "white"
 
 
-def test_a_contest_with_many_more_problems_is_a_second_panel(draw, make):
-    rows = make.grid(wgsef=[0.5] * 9, random=[0.4] * 9, l1_filter=[0.3] * 2)
-    figure = draw(rows)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["3 methods, 2 problems", "2 methods, 9 problems"]
-    assert [len(lines(axes)) for axes in figure.axes] == [3, 2]
-    assert "2 problems of 1 setting, mean of 1 seed\n9 problems" in figure.get_suptitle()
-    (axes,) = draw(make.grid(wgsef=[0.5] * 5, random=[0.4] * 5, l1_filter=[0.3] * 2)).axes
-    assert axes.get_title(loc="left") == ""
+def test_a_ranking_with_many_more_problems_is_a_second_panel(frame, make):
+    rows = data(frame(make.grid(wgsef=[0.5] * 10, random=[0.4] * 10, l1_filter=[0.3] * 3)))
+    assert list(rows["panel"].unique()) == [""]  # the first has too few problems
+    found = frame(make.grid(wgsef=[0.5] * 10, random=[0.4] * 10, l1_filter=[0.3] * 3) + [
+        make.trial(method, 0.5, dataset=f"d{i}", test_top1=0.5)
+        for i in range(9) for method in ("wgsef", "random", *["l1_filter"] * (i < 1))
+    ])  # fmt: skip
+    assert list(data(found)["panel"].unique()) == ["3 methods, 4 problems", "2 methods, 19 problems"]
+    assert [len(lines(axes)) for axes in figure_of(found).axes] == [3, 2]
 
 
-def test_the_choice_of_hyperparameters_is_said(draw, make):
-    rows = make.grid(random=[0.5, 0.7])
-    rows += [
-        make.trial("wgsef", k, hyperparameters=h, val_top1=0.5) for k in make.KEEPS[:2] for h in ("{}", '{"lam": 1}')
-    ]
-    said = "best on validation per problem (of equals the milder): random 1, wgsef 2"
-    assert said in " ".join(draw(rows).get_suptitle().split())
-
-
-@pytest.mark.parametrize("style", LOOKS)
-def test_nothing_overlaps(draw, make, style):
-    names = ["wgsef", "random", *(f"a_method_with_a_very_long_name_{i}" for i in range(6))]
-    rows = make.grid(**{name: [0.5 + i / 50, 0.6 - i / 50] for i, name in enumerate(names)})
-    rows += make.grid(wgsef=[0.5] * 9, random=[0.4] * 9)[2:9] + make.grid(random=[0.4] * 9)[2:]
-    figure = draw(rows, style)
-    figure.canvas.draw()
-    boxes = [axes.get_tightbbox() for axes in figure.axes]
-    key, title = figure.legends[0].get_window_extent(), figure._suptitle.get_window_extent()
-    everything = [*boxes, key, title]
-    assert len(boxes) == 2
-    for i, box in enumerate(everything):
-        assert not any(box.overlaps(other) for other in everything[i + 1 :])
-        assert box.x0 >= -1
-        assert box.x1 <= figure.bbox.x1 + 1
-
-
-def test_missing_columns_and_dense_alone(draw, make):
+def test_too_few_problems_are_a_reason_to_skip(frame, make):
     with pytest.raises(Skip, match="no two methods met"):
-        draw([make.trial("dense")])
-    columns = [column for column in make.COLUMNS if column not in ("hyperparameters", "start", "scope", "val_top1")]
-    assert lines(draw(make.grid(wgsef=[0.5, 0.6], random=[0.4, 0.3]), columns=columns).axes[0])
+        data(frame([make.trial("dense")]))
+    with pytest.raises(Skip, match=f"takes {FEWEST} problems of the same methods, and there are 3"):
+        data(frame(make.grid(wgsef=[0.5] * 3, random=[0.4] * 3)))
 
 
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.integers(0, 50))] * 3), min_size=2, max_size=9))
@@ -151,11 +118,10 @@ def test_a_profile_rises_and_reaches_all_but_what_failed(scores):
         for p, values in enumerate(scores)
         for c, value in enumerate(values)
     ]
-    contest = Contest(pd.DataFrame(rows, columns=["problem", "setting", "contender", "seed", "test_top1"]))
-    for c, name in enumerate(contest.contenders):
-        at, share = profile(contest, name)
+    ranking = Ranking(pd.DataFrame(rows, columns=["problem", "setting", "contender", "seed", "test_top1"]))
+    for c, name in enumerate(ranking.contenders):
+        corners = _corners(ranking, name)
         done = sum(values[c] is not None for values in scores)
-        assert (np.diff(at) > 0).all()
-        assert (np.diff(share) > 0).all()
-        assert (share[-1] if len(share) else 0) == pytest.approx(100 * done / len(scores))
-        assert (at >= 0).all()
+        assert (np.diff(corners["x"]) > 0).all()
+        assert (np.diff(corners["y"][:-1]) > 0).all()
+        assert corners["y"].iloc[-1] == pytest.approx(100 * done / len(scores))

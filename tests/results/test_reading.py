@@ -3,17 +3,13 @@
 import pandas as pd
 import pytest
 
-from analysis.comparison import compare, report
-from analysis.load import load
-from analysis.tables.ranks import ranks
+from analysis.compare import compare, report
+from analysis.frame import load
+from analysis.tables.ranks import RANKS
 from results.columns import Epoch, Trial, names
 from results.errors import InputError
 from results.reading import read, with_images
 from tests.analysis import conftest as make
-
-
-def text_of(table):
-    return [[cell if isinstance(cell, str) else cell.text for cell in row] for block in table.blocks for row in block]
 
 
 @pytest.mark.parametrize("name", ["trials", "epochs"])
@@ -75,11 +71,11 @@ def test_a_method_that_fails_gains_no_rank(tmp_path, full):
     failed = [r | lost if (r["method"], r["keep"]) == ("l1_filter", 0.1) else r for r in done]
     columns = [c for c in names(Trial) if full == "" or c != "images"]
     before, after = (
-        {row[1]: row[2] for row in text_of(ranks(load(make.write(tmp_path / n, rows, columns))))}
+        RANKS(load(make.write(tmp_path / n, rows, columns))).data.set_index("method")["mean rank"]
         for n, rows in (("a", done), ("b", failed))
     )
-    assert before["l1_filter"] == "2.00"
-    assert after["l1_filter"] == "2.50", "last where it failed"
+    assert before["l1_filter"] == 2
+    assert after["l1_filter"] == 2.5, "last where it failed"
 
 
 def test_a_trial_that_failed_stays_the_trial_that_it_was(tmp_path):

@@ -3,17 +3,16 @@
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis import report
-from analysis.exhibit import Exhibit
-from analysis.load import load
-from analysis.table import NOTHING, Cell, Table
+from analysis.frame import load
+from analysis.output import Exhibit
+from analysis.table import Table
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
-SVG = (
-    '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="{}pt" height="180pt"><path d="M0 0h9"/></svg>'
-)
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} 180" width="{0}pt"><path d="M0 0h9"/></svg>'
 
 
 class Page(HTMLParser):
@@ -51,57 +50,57 @@ class Page(HTMLParser):
         wanted = {name.rstrip("_"): value for name, value in attributes.items()}
         return [e for e in self.elements if e["tag"] == tag and wanted.items() <= e.items()]
 
+    def texts(self, tag, **attributes):
+        """The texts of these elements, with single spaces."""
+        return [" ".join(one["text"].split()) for one in self.all(tag, **attributes)]
+
     def section(self, name):
         """The text of the section with this id."""
-        return self.all("section", id=name)[0]["text"]
+        return self.texts("section", id=name)[0]
 
-
-def figure(name="accuracy_vs_sparsity", subject="lenet5_caffe on digits", width=240, **other):
-    return Exhibit(
-        "figure", name, "Accuracy against sparsity.", subject, (Path("f") / "figures" / f"{name}.png",),
-        heading="lenet5_caffe on digits\n3 seeds", svg=SVG.format(width), **other,
-    )  # fmt: skip
-
-
-def table(name="results", subject="lenet5_caffe on digits"):
-    rows = [["wgsef", Cell("9.50 ± 0.10", (9.5, 0.1))], ["random", Cell("10.25", (10.25,), bold=True)]]
-    made = Table(
-        "What was reached.", ["method", "top-1 (%)"], [rows, [["dense", Cell(NOTHING)], ["l1", Cell("-1.00", (-1.0,))]]]
-    )
-    return Exhibit("table", name, "Accuracy of all.", subject, (Path("f") / "tables" / f"{name}.md",), table=made)
+    @property
+    def entries(self):
+        """All that the page lists as names and values."""
+        return dict(zip(self.texts("dt"), self.texts("dd"), strict=True))
 
 
 @pytest.fixture
 def exhibits():
     """A figure of one column, a wide one of another subject, a table, and what was skipped."""
-    wide = figure("groups_vs_epoch", "mlp on digits", 500)
-    return [figure(), wide, table(), Exhibit("table", "lam_auto", "Strength.", "mlp on digits", skipped="one lam only")]
+
+    def figure(name, subject, width):
+        files = (Path(f"f/figures/{name}.png"), Path(f"f/figures/{name}.pdf"))
+        return Exhibit("figure", name, "Accuracy.", subject, files, caption="n = 3 seeds.", svg=SVG.format(width))
+
+    lenet5, mlp = "LeNet-5 (Caffe) on digits", "MLP on digits"
+    numbers = {"top-1 (%)": [9.5, 10.25, None, -1], "top-1 (%), standard deviation": [0.1, None, None, None]}
+    data = pd.DataFrame({"method": ["wgsef", "random", "dense", "l1"]} | numbers)
+    table = Table("What was reached.", data, blocks=("method",), bold=frozenset({(1, "top-1 (%)")}))
+    return [
+        figure("accuracy_vs_sparsity", lenet5, 240),
+        figure("groups_vs_epoch", mlp, 500),
+        Exhibit("table", "results", "Accuracy of all.", lenet5, (Path("f/tables/results.md"),), table=table),
+        Exhibit("table", "lam_auto", "Strength.", mlp, skipped="one lam only"),
+    ]
 
 
 @pytest.fixture
-def results(folder):
-    """Return a function that makes results of rows, with more columns where they are given, and files beside."""
+def frame(folder):
+    """Return a function that loads rows, with files beside them."""
 
-    def make(rows, files=(), columns=None, extra=None):
-        where = folder(rows, **({"columns": columns} if columns else {}))
+    def make(rows, files=(), **options):
+        where = folder(rows, **options)
         for name, content in dict(files).items():
             (where / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        made = load(where)
-        for name, values in (extra or {}).items():
-            made.trials[name] = values
-        return made
+        return load(where)
 
     return make
 
 
 @pytest.fixture
-def show(results):
+def show(frame):
     """Return a function that makes a page of rows and reads it."""
-
-    def make(rows, exhibits=(), **options):
-        return Page(report.page(results(rows, **options), exhibits, Path("f")))
-
-    return make
+    return lambda rows, exhibits=(), **options: Page(report.page(frame(rows, **options), exhibits, Path("f")))
 
 
 @pytest.fixture
