@@ -1,139 +1,137 @@
-"""ShrinkBench: folders of pruning experiments."""
+"""ShrinkBench: the folders of https://github.com/JJGO/shrinkbench, experiment/prune.py, in its two versions.
 
-from __future__ import annotations
+The older version keeps finetuning.csv and has `pre` and `post` in metrics.json, the newer one logs.csv. The values in
+params.json are the repr() of Python values.
+"""
 
-import json
+import ast
+import re
+import warnings
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any
 
-from analysis.importing.base import Imported, Importer
-from analysis.importing.rows import (
-    KEEP_NOTE,
-    PROTOCOL,
-    epoch_rows,
-    kept,
-    last_epoch_note,
-    numbered,
-    unknown_seeds_note,
-)
-from analysis.importing.shrinkbench_files import FOLDER, Experiment, Unusable
-from analysis.importing.shrinkbench_params import experiment_of, folders_in
-from analysis.importing.text import distinct
+from analysis.importing.base import Cells, Importer, Run, Source, number
+from results.columns import MANY
 from results.errors import InputError
 
-TOOL = "shrinkbench"
+LOGS = "a folder of ShrinkBench's experiments, with a params.json in each"
 NOTES = [
-    KEEP_NOTE,
     "ShrinkBench divides what is correct by batches x batch size: an accuracy is too low where the last batch is not "
     "full, by 1.1 % of its value for 10,000 images in batches of 128",
     "ShrinkBench masks weights, so nothing got faster: macs and mac_speedup leave out what is zero",
     "train_loss is as logged: ShrinkBench has that of one batch (old version), or divides it by the batch size (new)",
 ]
-Row = dict[str, Any]
+EPOCHS = "epochs of train_kwargs"
+NAMES = {"method": "strategy", "architecture": "model", "dataset": "dataset", "asked": "compression", "seed": "seed"}
+NAMES |= {"finetune_epochs": EPOCHS}
+DENSE_AT_LEAST = 0.95  # of the weights are not zero in a network that nobody pruned; biases may begin with 0
+PATH_OBJECT = re.compile(r"""\b(?:Pure)?(?:Posix|Windows)Path\(('[^']*'|"[^"]*")\)""")
 
 
-def read(paths: list[Path]) -> Imported:
-    """Return the experiments below these folders. One that failed or was cut is a failed trial.
-
-    An experiment of compression 1 is the dense network of its data set, model and seed; see `Importer` for errors.
-    """
-    notes = list(NOTES)
-    experiments = _pruning(paths, notes)
-    seeds = [experiment.seed for experiment in experiments]
-    notes += unknown_seeds_note(seeds)
-    ids = numbered(TOOL, [(e.configuration, seed) for e, seed in zip(experiments, seeds, strict=True)])
-    rows = [(e, _row(e, seed, trial)) for e, (seed, trial) in zip(experiments, ids, strict=True)]
-    dense = _dense(rows)
-    candidates = sum(e.dense for e in experiments)
-    if candidates > len(dense):
-        left_out = f"{candidates - len(dense)} of {candidates} experiments of compression 1 left out"
-        notes.append(f"{left_out}: there is one dense network a seed")
-    rows = [(e, row) for e, row in rows if not e.dense or row is dense[_network(row)]]
-    epochs: list[Row] = []
-    for experiment, row in rows:
-        row["dense_test_top1"] = dense.get(_network(row), {}).get("test_top1")
-        notes += _said(experiment, row)
-        epochs += _epochs(experiment, row["trial"])
-    return Imported([row for _, row in rows], epochs, notes)
+def read(path: Path) -> list[Run | str]:
+    """Return the experiments below a folder. One of compression 1 is a dense network."""
+    folders = [file.parent for file in sorted(path.rglob("params.json"))]
+    if not folders:
+        problem = " holds no experiment: no params.json is in it" if path.is_dir() else " is not a folder"
+        raise Source(path, LOGS).error(problem)
+    return [_run(folder) for folder in folders]
 
 
-def _pruning(paths: list[Path], notes: list[str]) -> list[Experiment]:
-    """Return the experiments that prune; say which do not. Raises InputError where none does."""
-    folders = distinct(folder for path in paths for folder in folders_in(path))
-    read = [(folder, experiment_of(folder)) for folder in folders]
-    others = [f"{folder}: the experiment holds no pruning" for folder, experiment in read if experiment is None]
-    if len(others) == len(folders):
-        raise InputError(f"{others[0]}; give {FOLDER}")
-    notes += [f"{line}; left out" for line in others]
-    return [experiment for _, experiment in read if experiment]
+def _run(folder: Path) -> Run | str:
+    source = Source(folder / "params.json", LOGS)
+    given = {name: _literal(value) for name, value in source.content().items()}
+    old = "params" not in given
+    given = given if old else _mapping(source, given, "params")
+    if "strategy" not in given:
+        return f"{folder}: the experiment holds no pruning"
+    train, dense = _mapping(source, given, "train_kwargs"), number(given.get("compression")) == 1
+    strategy = "dense" if dense and given["strategy"] is None else given["strategy"]
+    settings = given | {"strategy": strategy, EPOCHS: train.get("epochs")}
+    run = source.run(NAMES, settings, ": there is no {}", {})
+    run.where = str(folder)
+    trained = bool(given.get("pretrained", True)) or given.get("resume") is not None
+    told = {name: given[name] for name in ("model", "strategy")} | {"dataset": run.dataset, "compression": run.asked}
+    loader = given.get("dl_kwargs")
+    batch_size = loader.get("batch_size") if isinstance(loader, dict) else None
+    told |= {"trained": trained, "planned": run.finetune_epochs, "batch_size": batch_size}
+    told |= {f"train_kwargs.{name}": value for name, value in train.items()}
+    run.configuration = {name: repr(value) for name, value in told.items()}
+    run.finetune_epochs *= old or not dense  # the newer version trains no network that it does not prune
+    lr = number(train.get("lr"), 0, MANY)
+    chosen = {} if dense else {"lr": lr, "optim": train.get("optim")}
+    run.hyperparameters = {name: value for name, value in chosen.items() if isinstance(value, float | str)}
+    run.cells = {"method": "dense" if dense else f"shrinkbench:{strategy}", "realisation": "masked"}
+    run.cells |= {"grouping": "channel" if "Channel" in strategy and not dense else "element"}
+    run.cells |= {"scope": "layer" if strategy.startswith("Layer") and not dense else "network"}
+    run.cells |= {"start": "dense" if dense or trained else "scratch"}
+    cut = _add_epochs(run, folder / ("finetuning.csv" if old else "logs.csv"), lr)
+    run.reason = _add_sizes(run, folder / "metrics.json") or cut
+    return run
 
 
-def _row(experiment: Experiment, seed: int, trial: str) -> Row:
-    row = {
-        "protocol": PROTOCOL,
-        "suite": TOOL,
-        "trial": trial,
-        "status": "done",
-        "reason": None,
-        "architecture": experiment.model.lower(),
-        "dataset": experiment.dataset,
-        "keep": kept(1 / experiment.compression),
-        "seed": seed,
-        "dense_epochs": 0,
-        "sparsify_epochs": 0,
-        "finetune_epochs": experiment.epochs,
-        "start": "dense" if experiment.dense or experiment.trained else "scratch",
-        "realisation": "masked",
-        **_method(experiment),
-    }
+def _mapping(source: Source, values: Cells, name: str) -> Cells:
+    if isinstance(values.get(name), dict):
+        return dict(values[name])
+    raise source.error(f": {name} is {shown(values.get(name))}, expected a mapping")
+
+
+def _literal(value: Any) -> Any:
+    """Return the Python literal that a text is, without running anything, or what is given; paths become text."""
     try:
-        row |= experiment.sizes()
-        row |= experiment.accuracies()
-    except Unusable as reason:
-        row |= {"status": "failed", "reason": str(reason)}
-    return row
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a doubtful escape in someone's path is not ours to complain about
+            return ast.literal_eval(PATH_OBJECT.sub(r"\1", value))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return value
 
 
-def _method(experiment: Experiment) -> Row:
-    strategy = experiment.strategy or ""
-    if experiment.dense:
-        return {"method": "dense", "hyperparameters": "{}", "grouping": "element", "scope": "network"}
-    return {
-        "method": f"shrinkbench:{strategy}",
-        "hyperparameters": json.dumps(experiment.hyperparameters, sort_keys=True),
-        "grouping": "channel" if "Channel" in strategy else "element",
-        "scope": "layer" if strategy.startswith("Layer") else "network",
-    }
-
-
-def _dense(rows: list[tuple[Experiment, Row]]) -> dict[tuple[str, ...], Row]:
-    """Return the row that is the dense network of each data set, model and seed: the first that is done, if any."""
-    found: dict[tuple[str, ...], Row] = {}
-    for experiment, row in rows:
-        if experiment.dense:
-            known = found.setdefault(_network(row), row)
-            if known["status"] == "failed" and row["status"] == "done":
-                found[_network(row)] = row
-    return found
-
-
-def _network(row: Row) -> tuple[str, ...]:
-    return row["dataset"], row["architecture"], str(row["seed"])
-
-
-def _said(experiment: Experiment, row: Row) -> list[str]:
-    if row["reason"]:
-        return [f"{experiment.folder}: failed: {row['reason']}"]
-    tuned = [epoch.accuracy for epoch in experiment.tuned()]
-    return [last_epoch_note(str(experiment.folder), tuned)] if tuned else []
-
-
-def _epochs(experiment: Experiment, trial: str) -> list[Row]:
+def _beside(path: Path, words: str) -> tuple[Any, str | None]:
+    """Return the content of a file, and None or the reason why it cannot be used."""
     try:
-        tuned = experiment.tuned()
-    except Unusable:  # the row says why
-        return []
-    return epoch_rows(trial, "finetune", [experiment.lr] * len(tuned), [epoch.loss for epoch in tuned])
+        return Source(path, LOGS).content(), None
+    except InputError:
+        return {}, f"{path.name} cannot be read as {words}" if path.is_file() else f"no {path.name}"
 
 
-IMPORTER = Importer(TOOL, FOLDER, read)
+def _add_sizes(run: Run, path: Path) -> str | None:
+    """Add how large the network is; without fine-tuning also how accurate. Return why that is not known, or None."""
+    metrics, reason = _beside(path, "a JSON object")
+    metrics = metrics.get("post", metrics.get("pre", metrics))
+    if reason or not isinstance(metrics, dict):
+        return reason or "metrics.json has no metrics"
+    dense, most = run.asked == 1, number(metrics.get("size"), 1, MANY) or 0
+    limits = {"size": (1, MANY), "size_nz": (1, most)} | ({} if run.finetune_epochs else {"val_acc1": (0, 1)})
+    for name, (low, high) in limits.items():
+        if number(metrics.get(name), low, high) is None:
+            return f"metrics.json: {name} is {shown(metrics.get(name))}, expected a number in [{low:g}, {high:g}]"
+    size, left = float(metrics["size"]), float(metrics["size_nz"])
+    if dense and left < DENSE_AT_LEAST * size:
+        return "compression 1, but many weights are zero: it goes on with a pruned network"
+    macs, rest = (number(metrics.get(name), 1, MANY) for name in ("flops", "flops_nz"))  # -1 if they were not counted
+    left, rest = (size, macs) if dense else (left, rest)
+    run.cells |= {"dense_params": round(size), "params": round(left), "compression": round(size) / round(left)}
+    if macs and rest and rest <= macs:
+        run.cells |= {"dense_macs": round(macs), "macs": round(rest), "mac_speedup": round(macs) / round(rest)}
+    if not run.finetune_epochs:
+        run.cells |= {"test_top1": float(metrics["val_acc1"]), "test_top5": number(metrics.get("val_acc5"), 0, 1)}
+    return None
+
+
+def _add_epochs(run: Run, path: Path, lr: float | None) -> str | None:
+    """Add the epochs of fine-tuning, those in which something was trained. Return why they lack, or None."""
+    rows, reason = _beside(path, "CSV") if run.finetune_epochs else ([], None)
+    for count, row in enumerate(rows, start=1):
+        if not row.get("train_acc1"):
+            continue
+        top1, loss = row.get("val_acc1"), row.get("train_loss")
+        epoch = {"lr": lr, "train_loss": number(loss), "test_top1": number(top1, 0, 1)}
+        if epoch["test_top1"] is None or (loss and epoch["train_loss"] is None):
+            found = f"val_acc1 is {shown(top1)} and train_loss is {shown(loss)}"
+            return f"{path.name}, row {count}: {found}, expected a fraction and a number"
+        run.epochs["finetune"].append(epoch | {"test_top5": number(row.get("val_acc5"), 0, 1)})
+    tuned, planned = len(run.epochs["finetune"]), run.finetune_epochs
+    return reason or (f"cut after {tuned} of {planned} epochs of fine-tuning" if tuned < planned else None)
+
+
+IMPORTER = Importer("shrinkbench", LOGS, NOTES, read)

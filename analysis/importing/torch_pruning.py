@@ -1,186 +1,144 @@
-"""Torch-Pruning: the logs of its benchmarks on CIFAR."""
+"""Torch-Pruning: the logs of https://github.com/VainF/Torch-Pruning, benchmarks/main.py.
 
-from __future__ import annotations
+The logger appends, so that a file may hold several runs; each begins with the line `mode: prune`.
+"""
 
-import json
+import re
+from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
-from analysis.importing.base import Imported, Importer
-from analysis.importing.rows import (
-    KEEP_NOTE,
-    NAME,
-    PROTOCOL,
-    dataset_name,
-    epoch_rows,
-    kept,
-    last_epoch_note,
-    numbered,
-    unknown_seeds_note,
-)
-from analysis.importing.text import distinct, number, whole
-from analysis.importing.torch_pruning_log import LOG, MOST, Run, runs_of
-from results.errors import InputError
+from analysis.importing.base import Cells, Importer, Run, Source, number
 
-TOOL = "torch-pruning"
-# Where a run was kept, what it said and where it ran makes no other experiment of it.
+LOG = "a log of Torch-Pruning's benchmarks/main.py --mode prune, such as run/cifar10/prune/NAME/NAME.txt"
+NOTES = ["Torch-Pruning prunes the regularised network of the epoch that was best on the test set"]
+ANSI = re.compile(r"\x1b\[[0-9;?]*[@-~]")
+LINE = re.compile(r"\[[^\]]*\](?:: | \S+ [A-Z]+: )\s*(.*)")  # with the prefix of the console, or that of the file
+NAMES = {name: name for name in ("method", "dataset", "global_pruning", "seed", "device")}
+NAMES |= {"architecture": "model", "asked": "speed_up"}
+NAMES |= {"finetune_epochs": "total_epochs", "sparsify_epochs": "sl_total_epochs"}
+# where a run was kept, what it said and where it ran makes no other experiment of it
 APART = {"seed", "output_dir", "restore", "sl_restore", "logger", "verbose", "device"}
-# What may tell two curves of a method apart. The speed-up asked for is no more one of these than keep is.
-ALWAYS = ("lr", "max_sparsity", "soft_rank")
-REGULARISER = ("reg", "delta_reg", "sl_lr", "sl_reg_warmup")
-SCOPES = {"True": "network", "False": "layer"}
-REGULARISED_NOTE = "Torch-Pruning prunes the regularised network of the epoch that was best on the test set"
+# what may tell two curves of a method apart, the last four if it regularises; the speed-up is no more than keep is
+HYPERPARAMETERS = ("lr", "max_sparsity", "soft_rank", "reg", "delta_reg", "sl_lr", "sl_reg_warmup")
+REGULARISED = ("regularizing", "loading sparsity model", "loading the sparse model")
+NEEDED = {"Params": "compression", "FLOPs": "mac_speedup", "Acc": "test_top1"}  # lines, and columns of them
+FRACTION = r"0(?:\.\d+)?|1(?:\.0+)?"
+NUMBERS = re.compile(
+    r"(?:Params|(?:FLOPs|MACs)(?=.*X)): (?P<dense>\d{1,9}\.\d\d) M => (?P<left>\d{1,9}\.\d\d) M "
+    r"\((?P<percent>(?!0\.00)\d\d?\.\d\d|100\.00)%(?:, (?P<times>[1-9]\d{,8}\.\d\d)X ?)?\)"
+    rf"|Acc: (?P<before>{FRACTION}) => (?P<after>{FRACTION})"
+    r"|Epoch (?P<epoch>\d{1,9})/(?P<total>\d+), (?:iter \d+/\d+, loss=(?P<loss>-?(?:nan|inf|\d[\d.e+-]*)), lr=\S+"
+    rf"|Acc=(?P<accuracy>{FRACTION}), Val Loss=\S+, lr=(?P<lr>\d[\d.e-]*))",
+    re.ASCII,
+)
+EXAMPLES = {  # of lines that begin so
+    "Params:": "Params: 0.86 M => 0.41 M (48.19%)",
+    "FLOPs:|MACs:": "FLOPs: 127.12 M => 59.57 M (46.86%, 2.13X )",  # only the name of multiply-adds was changed
+    "Acc:": "Acc: 0.9353 => 0.8875",
+    "Epoch [^,]*, iter": "Epoch 0/100, iter 10/391, loss=2.3026, lr=0.0100",
+    "Epoch ": "Epoch 0/100, Acc=0.7719, Val Loss=0.7377, lr=0.0100",
+}
 
 
-def read(paths: list[Path]) -> Imported:
-    """Return the runs of these logs. A run that was cut is a failed trial; see `Importer` and `runs_of` for errors."""
-    notes = [KEEP_NOTE]
-    runs = [run for path in distinct(paths) for run in _pruning(path, notes)]
-    seeds = [run.setting("seed", _seed, "a whole number or None") if "seed" in run.settings else None for run in runs]
-    ids = numbered(TOOL, [(_configuration(run), seed) for run, seed in zip(runs, seeds, strict=True)])
-    trials, epochs = [], []
-    for run, (seed, trial) in zip(runs, ids, strict=True):
-        row = _row(run, seed, trial)
-        trials.append(row)
-        epochs += _epochs(run, trial)
-        tuned = [epoch.accuracy for _, epoch in sorted(run.epochs["finetune"].items())]
-        if row["reason"]:
-            notes.append(f"{run.where}: failed: {row['reason']}")
-        elif tuned:
-            notes.append(last_epoch_note(run.where, tuned))
-    notes[1:1] = unknown_seeds_note(seeds) + [REGULARISED_NOTE] * any(run.regularised for run in runs)
-    return Imported(trials, epochs, notes)
+def read(path: Path) -> list[Run | str]:
+    """Return the runs in a log, and a line for each that does not prune."""
+    source = Source(path, LOG)
+    lines = source.text().split("\n")
+    runs: list[dict[int, str]] = []
+    for count, line in enumerate(lines, start=1):
+        match = LINE.fullmatch(ANSI.sub("", line).strip())  # of the network, in many lines, only the first has a prefix
+        if match and match[1].startswith("mode: "):
+            runs.append({})
+        if match and runs:
+            runs[-1][count] = match[1]
+    if not runs:
+        raise source.error(f": none of its {len(lines)} lines is '[...] NAME INFO: mode: prune'")
+    return [_run(source, messages, len(lines)) for messages in runs]
 
 
-def _pruning(path: Path, notes: list[str]) -> list[Run]:
-    """Return the runs of a log that prune; say which do not. Raises InputError where none does."""
-    runs = runs_of(path)
-    others = [run for run in runs if run.mode != "prune"]
-    lines = [f"{run.where}: mode {run.mode[:40]!r} holds no pruning" for run in others]
-    if len(others) == len(runs):
-        raise InputError(f"{lines[0]}; give {LOG}")
-    notes += [f"{line}; left out" for line in lines]
-    return [run for run in runs if run.mode == "prune"]
+def _run(source: Source, messages: dict[int, str], last: int) -> Run | str:
+    start, mode = next(iter(messages.items()))
+    where = f"{source.path}, line {start}"
+    if messages.pop(start) != "mode: prune":
+        return f"{where}: mode {mode.removeprefix('mode: ')[:40]!r} holds no pruning"
+    numbers = {line: _numbers(source, line, message, last) for line, message in messages.items()}
+    settings, lines = {}, {}
+    for line, message in messages.items():
+        name, colon, text = message.partition(": ")
+        if not colon or not name.isidentifier() or numbers[line]:
+            break  # settings come first: nothing later is one
+        settings[name], lines[name] = text, line
+    regularised = any(message.lower().startswith(REGULARISED) for message in messages.values())
+    planned = settings.get("sl_total_epochs", settings.get("total_epochs"))  # older versions have one number of both
+    given = {"global_pruning": None} | settings | {"sl_total_epochs": planned if regularised else 0}
+    run = source.run(NAMES, given, f", line {start}: the run has no line '{{}}: ...'", lines)
+    run.where = where
+    run.configuration = {name: text for name, text in settings.items() if name not in APART}
+    chosen = {name: settings[name] for name in HYPERPARAMETERS[: 7 if regularised else 3] if name in settings}
+    values = {name: number(text, -1e15, 1e15) for name, text in chosen.items()}
+    run.hyperparameters = chosen | {name: value for name, value in values.items() if value is not None}
+    run.cells = {"method": f"torch_pruning:{run.method}", "grouping": "coupled", "start": "dense"}
+    run.cells |= {"realisation": "compact", "scope": "network" if run.global_pruning == "True" else "layer"}
+    run.reason = _follow(run, list(numbers.values()))
+    absent = next((word for word, name in NEEDED.items() if name not in run.cells), None)
+    if absent and any(message.startswith("Finetuning") for message in messages.values()):
+        raise source.error(f", line {start}: the run has no line '{absent}: ... => ...'")
+    return run
 
 
-def _configuration(run: Run) -> dict[str, str]:
-    return {name: text for name, (_, text) in run.settings.items() if name not in APART}
-
-
-def _row(run: Run, seed: int, trial: str) -> dict[str, Any]:
-    reason = _cut(run)
-    return {
-        "protocol": PROTOCOL,
-        "suite": TOOL,
-        "trial": trial,
-        "status": "failed" if reason else "done",
-        "reason": reason,
-        "method": f"torch_pruning:{run.setting('method', _name, 'a name')}",
-        "hyperparameters": json.dumps(_hyperparameters(run), sort_keys=True),
-        "architecture": run.setting("model", _name, "a name").lower(),
-        "dataset": dataset_name(run.setting("dataset", _name, "a name")),
-        "grouping": "coupled",
-        "scope": run.setting("global_pruning", _scope, "True or False"),
-        "keep": kept(1 / _speed_up(run)),
-        "seed": seed,
-        "dense_epochs": 0,
-        "sparsify_epochs": _sparsify_epochs(run),
-        "finetune_epochs": _epochs_of(run, "total_epochs"),
-        "dense_test_top1": run.accuracy[0] if run.accuracy else None,
-        "test_top1": None if reason else _last(run),
-        **_sizes(run),
-        "device": run.setting("device", _name, "cuda or cpu") if "device" in run.settings else None,
-        "start": "dense",
-        "realisation": "compact",
-    }
-
-
-def _sizes(run: Run) -> dict[str, Any]:
-    """Return the cells that say how large the network is, as far as the log got."""
-    cells: dict[str, Any] = {}
-    if run.params:
-        cells["dense_params"], cells["params"] = run.params.counts
-        cells["compression"] = run.params.ratio
-    if run.macs:
-        cells["dense_macs"], cells["macs"] = run.macs.counts
-        cells["mac_speedup"] = run.macs.ratio
-    return cells
-
-
-def _cut(run: Run) -> str | None:
-    """Return where the run was cut, None where it reached its end. Raises InputError where it lacks a line."""
-    total, tuned = _epochs_of(run, "total_epochs"), len(run.epochs["finetune"])
-    if run.params is None:
-        learned, planned = len(run.epochs["sparsify"]), _sparsify_epochs(run)
-        early = learned < planned
-        return f"cut after {learned} of {planned} epochs of regularising" if early else "cut before it was pruned"
-    absent = "FLOPs" if run.macs is None else "Acc" if run.accuracy is None else None
-    if absent and tuned:
-        raise InputError(f"{run.where}: the run has no line '{absent}: ... => ...'; give {LOG}")
-    if absent:
+def _follow(run: Run, logged: list[dict[str, float]]) -> str | None:
+    """Add the cells and epochs that are logged; return the reason if the run was cut."""
+    losses: dict[tuple[str, float], list[float]] = defaultdict(list)
+    ends: dict[str, dict[float, Cells]] = {"sparsify": {}, "finetune": {}}
+    for found in logged:
+        phase = "finetune" if "compression" in run.cells else "sparsify"
+        match found:
+            case {"dense": _}:
+                run.cells |= _sizes(**found)
+            case {"before": dense, "after": pruned}:
+                run.cells |= {"dense_test_top1": dense, "test_top1": pruned}
+            case {"epoch": epoch, "loss": loss}:
+                losses[phase, epoch].append(loss)
+            case {"epoch": epoch, "accuracy": accuracy, "lr": lr}:
+                ends[phase][epoch] = {"lr": lr, "test_top1": accuracy}
+    for phase, epochs in ends.items():
+        for epoch, end in sorted(epochs.items()):
+            batches = losses[phase, epoch]
+            run.epochs[phase].append(end | {"train_loss": sum(batches) / len(batches) if batches else None})
+    learned, tuned = len(ends["sparsify"]), len(ends["finetune"])
+    if "compression" not in run.cells:
+        early = f"cut after {learned} of {run.sparsify_epochs} epochs of regularising"
+        return early if learned < run.sparsify_epochs else "cut before it was pruned"
+    if not run.cells.keys() >= set(NEEDED.values()):
         return "cut before the pruned network was evaluated"
-    done = max(run.epochs["finetune"], default=-1) + 1 >= total
-    return None if done else f"cut after {tuned} of {total} epochs of fine-tuning"
+    done = max(ends["finetune"], default=-1) + 1 >= run.finetune_epochs
+    return None if done else f"cut after {tuned} of {run.finetune_epochs} epochs of fine-tuning"
 
 
-def _last(run: Run) -> float | None:
-    """Return the accuracy at the end: of the last epoch, or right after pruning where there was no fine-tuning."""
-    tuned = run.epochs["finetune"]
-    if tuned:
-        return tuned[max(tuned)].accuracy
-    return run.accuracy[1] if run.accuracy else None
+def _numbers(source: Source, line: int, message: str, last: int) -> dict[str, float]:
+    """Return the numbers in a line by name. Raises InputError if it does not go on as it begins."""
+    match = NUMBERS.fullmatch(message)
+    found = {name: float(text) for name, text in match.groupdict().items() if text} if match else {}
+    if found and found.get("epoch", 0) < found.get("total", 1):
+        return found
+    example = next((example for begins, example in EXAMPLES.items() if re.match(begins, message)), None)
+    if example and line < last:  # the last has no end: the run was cut while it was written
+        raise source.error(f", line {line}: {message!r:.60}, expected a line such as '{example}'")
+    return {}
 
 
-def _epochs(run: Run, trial: str) -> list[dict[str, Any]]:
-    found = []
-    for phase, epochs in run.epochs.items():
-        losses = [run.losses.get((phase, epoch), []) for epoch in sorted(epochs)]
-        means = [sum(batches) / len(batches) if batches else None for batches in losses]
-        found += epoch_rows(trial, phase, [epoch.lr for _, epoch in sorted(epochs.items())], means)
-    return found
+def _sizes(dense: float, left: float, percent: float, times: float | None = None) -> Cells:
+    """Return cells: the ratio by the number that rounding changes least, and counts if millions are not too coarse."""
+    ratios = {0.005 / percent: 100 / percent}  # by how wrong they may be
+    if times:
+        ratios[0.005 / times] = times
+    if dense >= left > 0:
+        ratios[0.005 / dense + 0.005 / left] = dense / left
+    ratio, count = ratios[min(ratios)], round(dense * 1e6)
+    rest = round(count / ratio)
+    fine = rest > 0 and abs(count / rest / ratio - 1) < 0.005
+    columns = ("mac_speedup", "dense_macs", "macs") if times else ("compression", "dense_params", "params")
+    return dict(zip(columns, (ratio, count, rest) if fine else (ratio, None, None), strict=True))
 
 
-def _hyperparameters(run: Run) -> dict[str, float | str]:
-    names = ALWAYS + REGULARISER * run.regularised
-    return {name: _value(run.settings[name][1]) for name in names if name in run.settings}
-
-
-def _value(text: str) -> float | str:
-    try:
-        return number(text, -MOST, MOST)
-    except ValueError:
-        return text
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError(text)
-    return text
-
-
-def _scope(text: str) -> str:
-    if text not in SCOPES:
-        raise ValueError(text)
-    return SCOPES[text]
-
-
-def _seed(text: str) -> int | None:
-    return None if text == "None" else whole(text, -(2**63), 2**64)
-
-
-def _epochs_of(run: Run, name: str) -> int:
-    return run.setting(name, lambda text: whole(text, 0, MOST), "a whole number")
-
-
-def _sparsify_epochs(run: Run) -> int:
-    """Return the epochs of regularised training; older versions have no number of their own for it."""
-    name = "sl_total_epochs" if "sl_total_epochs" in run.settings else "total_epochs"
-    return _epochs_of(run, name) if run.regularised else 0
-
-
-def _speed_up(run: Run) -> float:
-    """Return the speed-up asked for, which all seeds of a point share; what came of it is mac_speedup."""
-    return run.setting("speed_up", lambda text: max(1.0, number(text, 0, MOST)), "a number, such as 2.11")
-
-
-IMPORTER = Importer(TOOL, LOG, read)
+IMPORTER = Importer("torch-pruning", LOG, NOTES, read)

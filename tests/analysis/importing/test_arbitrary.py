@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.importing import bring_in
-from analysis.load import load
 from results.errors import InputError
+from results.reading import read
 
 RUN = [
     "mode: prune", "model: a", "dataset: b", "method: c", "total_epochs: 1", "speed_up: 2", "global_pruning: True",
@@ -57,7 +57,7 @@ def outcome(tool, path):
         assert len(complaint.splitlines()) == 1
         assert not output.exists()
         return
-    trials = load(output).trials
+    trials = read(output)
     assert len(trials)
     assert set(trials["status"]) <= {"done", "failed"}
 

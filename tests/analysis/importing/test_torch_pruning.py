@@ -3,8 +3,8 @@ import json
 import pytest
 
 from analysis.importing import bring_in
-from analysis.load import load
 from results.errors import InputError
+from results.reading import read
 
 TOOL = "torch-pruning"
 
@@ -88,16 +88,10 @@ def test_what_is_said(tmp_path, torch_pruning, log):
 
 def test_the_folder_can_be_analysed(tmp_path, torch_pruning, rows):
     rows(torch_pruning.text(torch_pruning.run()), torch_pruning.text(torch_pruning.run(torch_pruning.start)))
-    results = load(tmp_path / "out")
-    assert list(results.trials["protocol"]) == [0, 0]
-    (setting,) = results.settings()
-    assert (setting.architecture, setting.dataset, len(setting.pruned), len(setting.dense)) == (
-        "resnet56",
-        "cifar10",
-        1,
-        0,
-    )
-    assert len(setting.frame("epochs")) == 5
+    trials = read(tmp_path / "out")
+    assert list(trials["protocol"]) == [0, 0]
+    assert sorted(trials["status"]) == ["done", "failed"]
+    assert len(read(tmp_path / "out", "epochs")) == 5
 
 
 def test_an_older_version(torch_pruning, rows):
@@ -245,8 +239,6 @@ def complaint(paths, output):
         (b"epoch,loss\n1,0.5\n", "none of its 3 lines is"),
         (b"mode: prune\nmodel: resnet56\n", "none of its 3 lines is"),
         (b"text\n\x89PNG\xff\xfe\n", "line 2: not text in UTF-8; give a log"),
-        (b"[x] y INFO: mode: test\n", "line 1: mode 'test' holds no pruning; give a log"),
-        (b"[x] y INFO: mode: pretrain\n[x] y INFO: Params: 0.86 M\n", "mode 'pretrain' holds no pruning"),
     ],
 )
 def test_a_file_that_is_no_such_log(torch_pruning, log, tmp_path, content, expected):
@@ -256,9 +248,20 @@ def test_a_file_that_is_no_such_log(torch_pruning, log, tmp_path, content, expec
     assert expected in message
 
 
-def test_what_is_no_file(tmp_path):
-    assert "nowhere.txt does not exist; give a log" in complaint([tmp_path / "nowhere.txt"], tmp_path / "out")
-    assert "is a folder; give a log" in complaint([tmp_path], tmp_path / "out")
+@pytest.mark.parametrize("rest", [b"", b"[x] y INFO: Params: 0.86 M\n"])
+def test_a_log_that_holds_no_pruning(torch_pruning, log, tmp_path, cells, rest):
+    bad = log(b"[x] y INFO: mode: test\n" + rest, "bad.txt")
+    line = f"{bad}, line 1: mode 'test' holds no pruning; "
+    assert complaint([bad], tmp_path / "out").startswith(f"{line}give a log")
+    notes = bring_in(TOOL, [log(torch_pruning.text(torch_pruning.run())), bad], tmp_path / "out")
+    assert f"{line}left out" in notes
+    assert len(cells(tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize(("name", "problem"), [("nowhere.txt", "No such file or directory"), ("", "Is a directory")])
+def test_what_is_no_file(tmp_path, name, problem):
+    path = tmp_path / name
+    assert complaint([path], tmp_path / "out").startswith(f"{path} cannot be opened: {problem}; give a log")
 
 
 @pytest.mark.parametrize(
@@ -270,6 +273,8 @@ def test_what_is_no_file(tmp_path):
         ({"seed": "first"}, "line 16: seed is 'first', expected a whole number or None"),
         ({"global_pruning": "yes"}, "line 17: global_pruning is 'yes', expected True or False"),
         ({"model": "res net"}, "line 2: model is 'res net', expected a name"),
+        ({"speed_up": "fast"}, "line 12: speed_up is 'fast', expected a number of at least 1"),
+        ({"global_pruning": None}, "global_pruning is None, expected True or False"),
         ({"method": None}, "line 1: the run has no line 'method: ...'; give a log"),
         ({"total_epochs": None}, "line 1: the run has no line 'total_epochs: ...'"),
     ],
@@ -303,7 +308,7 @@ def test_a_number_that_cannot_be(torch_pruning, log, tmp_path, line, expected):
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("Params", "line 30: fine-tuning, but no line 'Params: ... => ...' before"),
+        ("Params", "line 1: the run has no line 'Params: ... => ...'; give a log"),
         ("FLOPs", "line 1: the run has no line 'FLOPs: ... => ...'"),
         ("Acc", "line 1: the run has no line 'Acc: ... => ...'"),
     ],
