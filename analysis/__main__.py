@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 from typer.core import TyperCommand
 
 from results.errors import InputError, WorkerDied
@@ -25,32 +26,23 @@ PLAIN: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
+ELSEWHERE = "Where to; default: RESULTS_DIR, of several A+B beside the first."
+LITERATURE = "Numbers from the literature; default: published.csv beside RESULTS_DIR."
+Several = list[str] | None
 
 app = typer.Typer(add_completion=False, help="Draw, compare and import results, from their CSVs alone.", **PLAIN)
 
 
-class _Listing(TyperCommand):
+class _Command(TyperCommand):
     """A command whose help ends with names, which are looked for when it is asked for."""
-
-    heading = ""
-
-    def names(self) -> Mapping[str, str]:
-        """Return the names, each with its line."""
-        raise NotImplementedError
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the names."""
-        with formatter.section(self.heading):
-            formatter.write_dl(list(self.names().items()))
-
-
-class _Draw(_Listing):
-    heading = "Figures and tables"
-
-    def names(self) -> Mapping[str, str]:
         from analysis import commands
 
-        return commands.entries()
+        heading, names = commands.lists()[str(self.name)]
+        with formatter.section(heading):
+            formatter.write_dl(list(names.items()))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take `--only A B` for `--only A --only B`: what follows it and is neither an option nor a path is a name."""
@@ -62,48 +54,25 @@ class _Draw(_Listing):
         return rest
 
 
-class _Import(_Listing):
-    heading = "Tools"
-
-    def names(self) -> Mapping[str, str]:
-        from analysis import commands
-
-        return commands.tools()
-
-
-@app.command(cls=_Draw)
+@app.command(cls=_Command)
 def draw(
-    folders: Annotated[list[Path], typer.Argument(metavar="RESULTS_DIR", help="Such as results/quick.")],
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[,NAME]", help="These figures and tables alone; no report.")
-    ] = None,
-    style: Annotated[str, typer.Option(metavar="STYLE", help="paper, talk or web.")] = "paper",
+    folders: Annotated[list[Path], Argument(metavar="RESULTS_DIR", help="Such as results/quick.")],
+    only: Annotated[Several, Option(metavar="NAME[,NAME]", help="These figures and tables alone; no report.")] = None,
+    style: Annotated[str, Option(metavar="STYLE", help="paper, talk or web.")] = "paper",
     formats: Annotated[
-        str, typer.Option("--format", metavar="FORMAT[,FORMAT]", help="Of the figures: png, pdf, svg.")
+        str, Option("--format", metavar="FORMAT[,FORMAT]", help="Of the figures: png, pdf, svg.")
     ] = "png,pdf",
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where to; default: RESULTS_DIR, of several A+B beside the first."),
-    ] = None,
-    published: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Numbers from the literature; default: published.csv beside RESULTS_DIR."),
-    ] = None,
+    output: Annotated[Path | None, Option(metavar="DIR", help=ELSEWHERE)] = None,
+    published: Annotated[Path | None, Option(metavar="FILE", help=LITERATURE)] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[,NAME]", help="Only these methods, and the dense control.")
+        Several, Option(metavar="NAME[,NAME]", help="These methods and the dense control alone.")
     ] = None,
-    keep: Annotated[
-        list[str] | None, typer.Option(metavar="KEEP[,KEEP]", help="Only what keeps 0.5,0.25 of the groups, say.")
-    ] = None,
+    keep: Annotated[Several, Option(metavar="KEEP[,KEEP]", help="Only what keeps 0.5,0.25 of the groups, say.")] = None,
     where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="Only trials with this in trials.csv; may be repeated."),
+        Several, Option(metavar="COLUMN=VALUE", help="Only trials with this in trials.csv; may be repeated.")
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="METHOD=TEXT", help="What a method is called; may be repeated."),
-    ] = None,
-    no_title: Annotated[bool, typer.Option("--no-title", help="Figures without titles.")] = False,
+    label: Annotated[Several, Option(metavar="METHOD=TEXT", help="What a method is called; may be repeated.")] = None,
+    no_title: Annotated[bool, Option("--no-title", help="Figures without titles.")] = False,
 ) -> None:
     """Draw figures and tables of results, and report.html.
 
@@ -119,9 +88,9 @@ def draw(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A results folder, such as results/quick.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The one to compare it with.")],
-    everything: Annotated[bool, typer.Option("--all", help="Also what did not change.")] = False,
+    a: Annotated[Path, Argument(metavar="A", help="A results folder, such as results/quick.")],
+    b: Annotated[Path, Argument(metavar="B", help="The one to compare it with.")],
+    everything: Annotated[bool, Option("--all", help="Also what did not change.")] = False,
 ) -> None:
     """Say what changed from one results folder to another."""
     from analysis import commands
@@ -129,12 +98,12 @@ def compare(
     commands.compare(a, b, everything)
 
 
-@app.command("import", cls=_Import)
+@app.command("import", cls=_Command)
 def import_(
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="One of those below.")],
-    logs: Annotated[list[Path], typer.Argument(metavar="LOG", help="Files or folders of that tool.")],
+    tool: Annotated[str, Argument(metavar="TOOL", help="One of those below.")],
+    logs: Annotated[list[Path], Argument(metavar="LOG", help="Files or folders of that tool.")],
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The results folder to write; default: results/TOOL.")
+        Path | None, Option(metavar="DIR", help="The results folder to write; default: results/TOOL.")
     ] = None,
 ) -> None:
     """Bring the logs of another tool into klevel's columns.
@@ -163,8 +132,11 @@ def answer(commands: typer.Typer, arguments: Sequence[str] | None, program: str,
         message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
         command = getattr(getattr(error, "ctx", None), "command_path", program)
         print(f"{start}: {message}; see {command} --help", file=sys.stderr)
-    except (InputError, OSError) as error:
+    except InputError as error:
         print(f"{start}: {error}", file=sys.stderr)
+    except OSError as error:
+        said = f"cannot use {error.filename}: {error.strerror}" if error.filename else error
+        print(f"{start}: {said}", file=sys.stderr)
     except WorkerDied as error:
         print(f"{start}: {error}", file=sys.stderr)
         return 1

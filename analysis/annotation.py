@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from analysis.select import AUTO, PHASES, TUNED_SPLITS, configuration_words, with_choice, with_strength
+from analysis.select import AUTO, PHASES, TUNED_SPLITS, configuration_words, joined, with_choice, with_strength
 from analysis.wording import FROM_SCRATCH, SCRATCH_B, condition
 from results import klevel
 
@@ -42,32 +43,34 @@ def annotated(everything: pd.DataFrame, chance: dict[str, float]) -> pd.DataFram
     return _with_lines(rows).assign(control=_controls(rows))
 
 
-def contenders(trials: pd.DataFrame) -> list[str]:
+def contenders(trials: pd.DataFrame) -> pd.Series:
     """Return the name of each trial's contender: its method with its role, or with the start if it has both starts."""
-    if "start" not in trials:
-        return [str(method) for method in trials["method"]]
-    both = trials.groupby("method")["start"].transform("nunique") > 1
-    macs = trials["equal"] if "equal" in trials else pd.Series(None, index=trials.index, dtype="object")
-    found = []
-    for method, start, several, equal in zip(trials["method"], trials["start"], both, macs, strict=True):
-        apart = start == "scratch" and (several or method == "random")
-        found.append(f"{method} ({SCRATCH_B if equal == 'macs' and method == 'random' else FROM_SCRATCH})" * apart)
-    return [name or str(method) for name, method in zip(found, trials["method"], strict=True)]
+    told = trials.reindex(columns=["method", "start", "equal"]).astype("object")
+    scratch, control = told["start"] == "scratch", told["method"] == "random"
+    both = told.groupby("method")["start"].transform("nunique") > 1
+    role = pd.Series("", index=told.index, dtype="object").mask(scratch & (both | control), FROM_SCRATCH)
+    return noted(told["method"], role.mask(scratch & control & (told["equal"] == "macs"), SCRATCH_B)).astype(str)
 
 
 def in_order(lines: Sequence[str]) -> list[str]:
     """Return lines in the order of legends and tables: by name, plain before bracketed, the control random last."""
-    return sorted(dict.fromkeys(lines), key=_place)
+
+    def place(line: str) -> tuple[Any, ...]:
+        return method_of(line) == "random", method_of(line), " (" in line, natural(line)
+
+    return sorted(dict.fromkeys(lines), key=place)
+
+
+def named(what: str, lines: Iterable[str], name: Callable[[str], str]) -> str:
+    """Return a sentence that names lines for people, such as `Not measured: WGSEF, Random`; empty without a line."""
+    names = [name(line) for line in in_order(list(lines))]
+    return f"{what}: {', '.join(names)}" if names else ""
 
 
 def natural(text: str) -> list[tuple[float, str]]:
     """Return what sorts texts with numbers by size: lam=3 before lam=10, 4 epochs before 13 epochs."""
     parts = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", text)
     return [(float(part), "") if i % 2 else (math.inf, part) for i, part in enumerate(parts)]
-
-
-def _place(line: str) -> tuple[Any, ...]:
-    return method_of(line) == "random", method_of(line), " (" in line, natural(line)
 
 
 def method_of(line: str) -> str:
@@ -89,14 +92,10 @@ def differing(rows: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
     Of a recipe only the trials that tell one are compared: those of an old protocol say nothing of it.
     """
-    found = pd.Series("", index=rows.index, dtype="object")
     told = rows[rows["optimizer"].notna()] if "optimizer" in rows else rows
-    for column in present(rows, columns):
-        known = told if column in RECIPE else rows
-        if known[column].nunique(dropna=False) > 1:
-            words = known[column].map(lambda value, column=column: condition(column, value))
-            found[known.index] = found[known.index].where(found[known.index] == "", found + ", ") + words
-    return found
+    known = {column: (told if column in RECIPE else rows)[column] for column in present(rows, columns)}
+    words = {name: cells.map(partial(condition, name)) for name, cells in known.items() if cells.nunique(False) > 1}
+    return joined(pd.DataFrame(words, index=rows.index, dtype="object").fillna(""))
 
 
 def present(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -104,17 +103,33 @@ def present(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     return [column for column in columns if column in rows]
 
 
-def _klevel(rows: pd.DataFrame) -> dict[str, pd.Series]:
+def told_apart(rows: pd.DataFrame, names: pd.Series, columns: Sequence[str], cells: Sequence[str]) -> pd.Series:
+    """Return the names of the rows, with the values of those columns in which rows of one name differ in a cell."""
+    for column in present(rows, columns):
+        alike = rows[column].groupby([*(rows[cell] for cell in cells), names], dropna=False)
+        words = rows[column].map(partial(condition, column))
+        names = noted(names, words.where(alike.transform("nunique", dropna=False) > 1, ""))
+    return names
+
+
+def beside_lam(rows: pd.DataFrame) -> pd.Series:
+    """Return the contender of each trial with all that sets it apart in its cell, but for lam and seed, in words."""
+    return told_apart(rows, noted(rows["contender"], rows["rest"]), ["suite", *PHASES], ["panel", "grouping", "keep"])
+
+
+def variants(lines: Iterable[str]) -> dict[str, int]:
+    """Return the number of each line among those of its method, which its dashes and the fill of its mark tell."""
+    names = in_order(list(lines))
+    return {name: [one for one in names if method_of(one) == method_of(name)].index(name) for name in names}
+
+
+def _klevel(rows: pd.DataFrame) -> pd.DataFrame:
     """Return k_reached and groups_above, and what the groups at convergence and the target say for an empty cell."""
     reads: dict[str, Callable[..., float]] = {"k_reached": klevel.reached, "groups_above": klevel.above}
-    found = {name: rows[name] if name in rows else pd.Series(math.nan, index=rows.index) for name in reads}
-    if {"groups_at_convergence", "groups_target"} <= set(rows):
-        pairs = list(zip(rows["groups_at_convergence"], rows["groups_target"], strict=True))
-        whole = [isinstance(left, tuple) and isinstance(k, tuple) for left, k in pairs]
-        for name, read_groups in reads.items():
-            values = [float(read_groups(*pair)) if ok else math.nan for pair, ok in zip(pairs, whole, strict=True)]
-            found[name] = found[name].fillna(pd.Series(values, index=rows.index, dtype="float64"))
-    return found
+    groups = rows.reindex(columns=["groups_at_convergence", "groups_target"])
+    groups = groups[groups.map(lambda cell: isinstance(cell, tuple)).all(axis=1)]
+    said = {name: [float(read(*pair)) for pair in groups.to_numpy()] for name, read in reads.items()}
+    return rows.reindex(columns=[*reads]).fillna(pd.DataFrame(said, index=groups.index, dtype="float64"))
 
 
 def _panels(rows: pd.DataFrame) -> pd.Series:
@@ -127,57 +142,39 @@ def _panels(rows: pd.DataFrame) -> pd.Series:
 
 def _parts(rows: pd.DataFrame) -> pd.Series:
     """Return the grouping of each trial, if its setting has several that several methods share; else nothing."""
-    parts = pd.Series("", index=rows.index, dtype="object")
     own = rows[(rows["method"] != DENSE) & (rows["protocol"] > 0)]
-    for _, part in own.groupby(SETTING):
-        methods = part.groupby("grouping")["method"].nunique()
-        shared = sorted(methods[methods > 1].index)
-        if len(shared) > 1:
-            parts[part.index] = part["grouping"].where(part["grouping"].isin(shared), "")
-    return parts
+    methods = own.groupby([*SETTING, "grouping"])["method"].transform("nunique")
+    shared = own["grouping"].where(methods > 1)
+    several = shared.groupby([own[c] for c in SETTING]).transform("nunique") > 1
+    return shared.where(several).reindex(rows.index).fillna("").astype("object")
 
 
 def _with_lines(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the trials with line, experiment and variant: names that say as little as sets them apart."""
-    old, pruned = rows["protocol"] < TUNED_SPLITS, rows["method"] != DENSE
-    base = noted(pd.Series(rows["contender"], index=rows.index, dtype="object"), _reference_groupings(rows))
+    old, pruned, tuned = rows["protocol"] < TUNED_SPLITS, rows["method"] != DENSE, rows["tuned"]
+    base = noted(rows["contender"], _reference_groupings(rows))
     untold = rows["chosen"].where(~rows["tunable"], "")  # nothing tells the best, so that each is a line of its own
     words = configuration_words(rows).where(old, untold).where(pruned, "")
     kinds = rows["strength"].eq(AUTO).where(old & (words != ""))
     both = kinds.groupby([rows[c] for c in (*SETTING, "contender")]).transform("nunique") > 1
     reduced = pd.Series("", index=rows.index).mask(both, kinds.map({True: "lam=auto", False: "lam=tuned"}))
-    line = noted(base, reduced.where(rows["tunable"], words))
-    experiment = noted(base, words)
-    found = rows.assign(line=line, experiment=experiment)
-    for name in ("line", "experiment"):
-        for column in present(found, ["suite", *PHASES]):
-            mine = found if column == "suite" else found[old]
-            mine = mine[mine["tuned"]] if name == "line" else mine
-            alike = mine.groupby([*SETTING, name, "panel", "part", "keep"], dropna=False)
-            several = alike[column].transform("nunique", dropna=False)
-            words = mine[column].map(lambda value, column=column: condition(column, value)).where(several > 1, "")
-            found.loc[mine.index, name] = noted(mine[name], words)
-    return found.assign(variant=_variants(found))
+    found = {"line": noted(base, reduced.where(rows["tunable"], words)), "experiment": noted(base, words)}
+    for name, names in found.items():
+        among = tuned | (name == "experiment")
+        for some, columns in ((among, ["suite"]), (among & old, PHASES)):
+            names.update(told_apart(rows[some], names[some], columns, [*SETTING, "panel", "part", "keep"]))
+    lines = found["line"][tuned].groupby([rows[c] for c in SETTING])
+    numbers = lines.transform(lambda names: names.map(variants(names))).reindex(rows.index, fill_value=0)
+    return rows.assign(**found, variant=numbers.astype(int))
 
 
 def _reference_groupings(rows: pd.DataFrame) -> pd.Series:
     """Return the grouping of the trials that are references beside those of the usual ones; else nothing."""
     words = pd.Series("", index=rows.index, dtype="object")
     for _, part in rows[rows["method"] != DENSE].groupby(SETTING):
-        shared = set(part["part"]) - {""}
-        counts = part["grouping"].value_counts()
-        usual = shared or {min(counts.index, key=lambda name: (-counts[name], name))}
+        usual = set(part["part"]) - {""} or {part["grouping"].mode().iloc[0]}
         words[part.index] = part["grouping"].where(~part["grouping"].isin(usual), "")
     return words
-
-
-def _variants(rows: pd.DataFrame) -> pd.Series:
-    """Return the number of each line among those of its method in its setting."""
-    variants = pd.Series(0, index=rows.index)
-    for _, part in rows[rows["tuned"]].groupby([*SETTING, "method"]):
-        numbers = {line: i for i, line in enumerate(in_order(list(part["line"])))}
-        variants[part.index] = part["line"].map(numbers)
-    return variants
 
 
 def _controls(rows: pd.DataFrame) -> pd.Series:
@@ -185,12 +182,10 @@ def _controls(rows: pd.DataFrame) -> pd.Series:
 
     If some of them were trained for as many epochs in total as the trial, these alone.
     """
+    dense, found = rows["method"] == DENSE, pd.Series(None, index=rows.index, dtype="object")
     alike = rows.groupby([*SETTING, *present(rows, SAME_CONTROL)], dropna=False, sort=False).ngroup()
-    as_long = list(zip(alike, rows["epochs"], strict=True))
-    found: dict[Any, tuple[str, ...]] = {}
-    for trial, method, *keys in zip(rows["trial"], rows["method"], alike, as_long, strict=True):
-        if method == DENSE:
-            for key in keys:
-                found[key] = (*found.get(key, ()), trial)
-    ids = [found.get(long) or found.get(key, ()) for key, long in zip(alike, as_long, strict=True)]
-    return pd.Series(ids, index=rows.index, dtype="object")
+    as_long = rows.groupby([alike, "epochs"], sort=False).ngroup()  # -1: the epochs are unknown
+    for group in (as_long, alike):
+        controls = rows["trial"][dense & (group >= 0)].groupby(group).agg(tuple)
+        found = found.where(found.notna(), group.map(controls))
+    return found.map(lambda trials: trials if isinstance(trials, tuple) else ())

@@ -7,32 +7,29 @@ an experiment at one keep.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import pandas as pd
 
-from analysis.annotation import RECIPE, SETTING, TIMING, contenders, in_order, noted
+from analysis.annotation import RECIPE, SETTING, TIMING, contenders, in_order, noted, present, told_apart
 from analysis.frame import Frame
-from analysis.rows import METHOD, Columns, k_level, spread
+from analysis.rows import k_level
 from analysis.select import PHASES, configuration_words
-from analysis.statistics import LEVEL, estimate, holm, paired
-from analysis.table import WHOLE, Format, P, Table
-from analysis.wording import NOTHING, TIMES, condition, line_name, plain, setting_name
+from analysis.statistics import LEVEL, holm, paired
+from analysis.table import SIGNED, WHOLE, Column, P, Table
+from analysis.wording import NOTHING, TIMES, line_name, listed, plain, setting_name
 from results.errors import InputError
 
 # What makes two trials different experiments, beside their setting.
 IDENTITY = ["method", "hyperparameters", "grouping", "scope", "start", *PHASES, "train_images", "protocol", *RECIPE]
 IDENTITY += ["equal", "suite"]
 OF_THE_RUN = ("protocol", "suite")  # if A and B do not agree on these they are different runs, not other experiments
-TRIAL = ["experiment", "keep", "seed"]
+POINT = [*SETTING, "line", "keep"]
 NUMBERS = ["test_top1", "speedup_b64", "train_seconds", "compression", "mac_speedup"]
 TOLD = ["status", "reason", "groups_kept", "k_reached"]
 ROUNDING = 1e-6  # accuracies that differ by less are equal: a CSV holds rounded numbers
-Place = tuple[str, str, float]  # of a point: setting, line, keep
-NAMED, MANY = 5, 4  # points, and values of a column, that are named at most
+MANY = 4  # values of a column that are named at most
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,10 @@ class Comparison:
     line each. protocols: a warning, or empty. everything: whether the table has the points that did not change, too.
     """
 
-    names: tuple[str, str]
-    counts: tuple[int, int]
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
     points: pd.DataFrame
-    only: tuple[list[str], list[str]]
+    only: tuple[list[str], ...]
     environment: list[str]
     protocols: str = ""
     everything: bool = False
@@ -57,63 +54,67 @@ class Comparison:
         """The points as a table, a block for each setting."""
         rows = self.points[self.points["changed"] | self.everything]
         ends = zip(100 * rows["low"], 100 * rows["high"], strict=True)
-        columns: Columns = {name: list(rows[name]) for name in ("setting", METHOD)}
-        columns |= {"keep": [f"{keep:g}" for keep in rows["keep"]], "n": list(rows["n"])}
-        columns |= spread("A (%)", rows["a"], 100) | spread("B (%)", rows["b"], 100)
-        intervals = ["" if math.isnan(low) else f"[{low:+.2f}, {high:+.2f}]" for low, high in ends]
-        columns |= {"B - A": list(100 * rows["difference"]), "95 % interval": intervals}
-        columns |= {name: list(rows[name]) for name in ("p", "verdict", "speedup B/A", "seconds B/A")}
+        columns = [
+            Column("setting", rows["setting"]),
+            Column("method", rows["line"]),
+            Column("keep", [f"{keep:g}" for keep in rows["keep"]]),
+            Column("n", rows["n"], WHOLE),
+            Column("A (%)", rows["a"], scale=100),
+            Column("B (%)", rows["b"], scale=100),
+            Column("B - A", 100 * rows["difference"], SIGNED),
+            Column("95 % interval", ["" if math.isnan(low) else f"[{low:+.2f}, {high:+.2f}]" for low, high in ends]),
+            Column("p", rows["p"], P),
+            *(Column(name, rows[name]) for name in ("verdict", "speedup B/A", "seconds B/A")),
+        ]
         caption = (
             f"A: {self.names[0]}, B: {self.names[1]}; {'all' if self.everything else 'what changed'}. Test top-1, mean "
             "± standard deviation over the n seeds done in both; B - A in points, paired t-test by seed, p by Holm "
             f"over all {len(self.points)}; better, worse: p < {LEVEL:g}, {NOTHING}: no test. Speedup at batch 64"
         )
-        formats = {"n": WHOLE, "B - A": Format(sign=True), "p": P}
-        return Table(caption, pd.DataFrame(columns), formats, (METHOD,), ("setting",), name=line_name)
+        return Table.of(caption, columns, lines=("method",), blocks=("setting",), name=line_name)
 
 
 def compare(a: Frame, b: Frame, everything: bool = False) -> Comparison:
     """Compare two results, experiment by experiment and seed by seed. Raises InputError if they share nothing."""
     # k_reached as the groups of a trial say, if it has no such cell
     sides = [frame.source.everything.assign(k_reached=frame.trials["k_reached"]) for frame in (a, b)]
-    rows = pd.concat([one.assign(side=side) for one, side in zip(sides, "ab", strict=True)], ignore_index=True)
     ignored = [column for column in IDENTITY if sum(column in one for one in sides) == 1]
-    unlike = [column for column in OF_THE_RUN if _values(sides[0], column) != _values(sides[1], column)]
-    shared = [column for column in IDENTITY if column in rows and column not in (*ignored, *unlike)]
-    rows["experiment"] = rows.groupby([*SETTING, *shared], dropna=False).ngroup()
+    unlike = [column for column in OF_THE_RUN if len({frozenset(_values(one, column)) for one in sides}) > 1]
+    rows = pd.concat(sides, keys=["a", "b"], names=["side", None]).reset_index("side").reset_index(drop=True)
+    rows["line"] = _lines(rows, [column for column in present(rows, IDENTITY) if column not in (*ignored, *unlike)])
     left, right = (_once(rows[rows["side"] == side]) for side in "ab")
-    merged = left.merge(right, "outer", on=TRIAL, suffixes=("_a", "_b"), indicator="in").set_index("seed")
-    found = [
-        ((setting, line, float(keep)), mine[mine["keep"] == keep].sort_index())
-        for experiment, setting, line in _labels(rows, shared)
-        if len(mine := merged[merged["experiment"] == experiment])
-        for keep in sorted(mine["keep"].unique(), reverse=True)
-    ]
+    merged = left.merge(right, "outer", on=[*POINT, "seed"], suffixes=("_a", "_b"), indicator="in")
+    place = {line: i for i, line in enumerate(in_order(list(rows["line"])))}
+    merged = merged.assign(place=merged["line"].map(place), late=-merged["keep"])
+    found = merged.sort_values([*SETTING, "place", "late", "seed"]).groupby(POINT, sort=False)
+    points = [_point(part) for _, part in found if (part["in"] == "both").any()]
     names = _names(a, b)
-    points = [_point(*one) for one in found if (one[1]["in"] == "both").any()]
     if not points:
         what = "no trial of the two agrees in setting, method, hyperparameters, epochs, recipe, keep and seed"
         raise InputError(f"{names[0]} and {names[1]} have no experiment in common: {what}")
-    about = ("protocol", *TIMING, "torch", "commit")
-    (_, before, after), *runs = [(column, *(_said(one, column) for one in sides)) for column in about]
+    (_, before, after), *runs = [
+        (c, *(_said(one, c) for one in sides)) for c in ("protocol", *TIMING, "torch", "commit")
+    ]
     lines = [f"{column}: A {one}, B {other}" for column, one, other in runs if one != other]
     lines = lines or [f"the same environment: {', '.join(f'{column} {one}' for column, one, _ in runs)}"]
     lines += [f"compared without regard to what one of the two does not say: {', '.join(ignored)}"] * bool(ignored)
     rules = f"PROTOCOLS DIFFER: A follows {before}, B follows {after}. Accuracies may differ by the rules alone."
-    only, counts = (_only(found, "left_only"), _only(found, "right_only")), (len(sides[0]), len(sides[1]))
-    return Comparison(names, counts, _judged(points), only, lines, rules * (before != after), everything)
+    only = tuple([words for _, part in found for words in _only(part, where)] for where in ("left_only", "right_only"))
+    judged = _judged(pd.DataFrame(points))
+    return Comparison(names, tuple(map(len, sides)), judged, only, lines, rules * (before != after), everything)
 
 
 def report(comparison: Comparison) -> str:
     """Return a comparison as Markdown that reads well in a terminal, the differences of the two runs first."""
     pairs, points = zip("AB", comparison.names, comparison.counts, strict=True), comparison.points
     changed = [f"- {one['name']}: {'; '.join(one['changes'])}" for _, one in points.iterrows() if one["changes"]]
+    only = zip("AB", comparison.only, strict=True)
     parts = [
         comparison.protocols,
         "\n".join(f"{side}: {name}, {count} trials" for side, name, count in pairs),
         "\n".join(f"- {line}" for line in comparison.environment),
         "\n".join(_summary(comparison)),
-        "\n".join(f"Only in {s}: {_listed(names)}." for s, names in zip("AB", comparison.only, strict=True) if names),
+        "\n".join(f"Only in {side}: {_counted(names)}." for side, names in only if names),
         comparison.table.markdown().rstrip() if comparison.everything or points["changed"].any() else "",
         "\n".join(["Changed beside accuracy and times:", "", *changed]) if changed else "",
     ]
@@ -126,54 +127,44 @@ def _values(rows: pd.DataFrame, column: str) -> set[Any]:
 
 def _said(rows: pd.DataFrame, column: str) -> str:
     """Return the values of a column over all trials, as text."""
-    values = [plain(value) for value in sorted(_values(rows, column), key=str)]
-    more = f" and {len(values) - MANY} more" if len(values) > MANY else ""
-    return (", ".join(values[:MANY]) + more) or "unknown"
+    return listed([plain(value) for value in sorted(_values(rows, column), key=str)], MANY) or "unknown"
 
 
-def _names(a: Frame, b: Frame) -> tuple[str, str]:
+def _names(a: Frame, b: Frame) -> tuple[str, ...]:
     """Return a name for each: the ends of the paths of its folders, as long as it takes to tell the two apart."""
     paths = [[folder.resolve().parts for folder in frame.source.folders] for frame in (a, b)]
-    for parts in (1, 2, 3):
-        left, right = (" + ".join("/".join(path[-parts:]) for path in one) for one in paths)
-        if left != right:
-            break
-    return left, right
+    names = [tuple(" + ".join("/".join(path[-n:]) for path in one) for one in paths) for n in (1, 2, 3)]
+    return next((pair for pair in names if len(set(pair)) > 1), names[-1])
 
 
-def _labels(rows: pd.DataFrame, columns: list[str]) -> list[tuple[int, str, str]]:
-    """Return number, setting and line of each experiment, in order; lines say as little as sets them apart."""
-    rows = rows.assign(contender=contenders(rows))
-    lines = noted(rows["contender"], configuration_words(rows))
-    for column in (one for one in columns if one not in ("method", "hyperparameters")):
-        several = rows.groupby([*SETTING, lines])[column].transform("nunique", dropna=False) > 1
-        words = rows[column].map(lambda value, column=column: condition(column, value))
-        lines = noted(lines, words.where(several, ""))
-    place = {line: i for i, line in enumerate(in_order(list(lines)))}
-    rows = rows.assign(line=lines, place=lines.map(place)).sort_values([*SETTING, "place"])
-    first = rows.drop_duplicates("experiment")
-    settings = map(setting_name, first["architecture"], first["dataset"])
-    return list(zip(first["experiment"], settings, first["line"], strict=True))
+def _lines(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Return the line of each trial: its contender with as little as sets it apart from the others of its setting."""
+    contender = pd.Series(contenders(rows), index=rows.index, dtype="object")
+    lines = noted(contender, configuration_words(rows.assign(contender=contender)))
+    return told_apart(rows, lines, [one for one in columns if one not in ("method", "hyperparameters")], SETTING)
 
 
 def _once(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per experiment, keep and seed; trials that differ in no column are averaged."""
-    means = rows.reindex(columns=[*TRIAL, *NUMBERS]).groupby(TRIAL).mean()
-    return rows.reindex(columns=[*TRIAL, *TOLD]).drop_duplicates(TRIAL).merge(means, on=TRIAL)
+    """Return a row per point and seed; trials that differ in no column are averaged."""
+    keys = [*POINT, "seed"]
+    means = rows.reindex(columns=[*keys, *NUMBERS]).groupby(keys).mean()
+    return rows.reindex(columns=[*keys, *TOLD]).drop_duplicates(keys).merge(means, on=keys)
 
 
-def _point(place: Place, rows: pd.DataFrame) -> dict[str, Any]:
+def _point(rows: pd.DataFrame) -> dict[str, Any]:
     """Return a point over the seeds that are done in both.
 
-    a, b: estimates of test top-1. difference, low, high, p, n: of B - A, paired by seed. equal: no seed differs.
-    speedup, seconds: of B over those of A. changes: in words, everything else.
+    a, b: test top-1 by seed. difference, low, high, p, n: of B - A, paired by seed. equal: no seed differs. speedup,
+    seconds: of B over those of A. changes: in words, everything else.
     """
-    both = rows[rows["in"] == "both"]
+    both = rows[rows["in"] == "both"].set_index("seed")
     done = both[(both["status_a"] == "done") & (both["status_b"] == "done")]
     a, b = done["test_top1_a"], done["test_top1_b"]
     equal, changes = not ((b - a).abs() > ROUNDING).any(), [*_statuses(both), *_other(done)]
-    return dict(zip(("setting", METHOD, "keep"), place, strict=True)) | paired(b, a)._asdict() | {
-        "name": _name(*place), "a": estimate(a), "b": estimate(b), "speedup B/A": _ratio(done, "speedup_b64"),
+    first = rows.iloc[0]
+    return paired(b, a)._asdict() | {
+        "setting": setting_name(first["architecture"], first["dataset"]), "line": first["line"], "keep": first["keep"],
+        "name": _name(first), "a": a, "b": b, "speedup B/A": _ratio(done, "speedup_b64"),
         "seconds B/A": _ratio(done, "train_seconds"), "equal": equal, "changes": changes,
         "changed": bool(changes) or not equal,
     }  # fmt: skip
@@ -208,27 +199,25 @@ def _other(done: pd.DataFrame) -> list[str]:
     return found
 
 
-def _judged(found: list[dict[str, Any]]) -> pd.DataFrame:
+def _judged(points: pd.DataFrame) -> pd.DataFrame:
     """Return the points with p corrected over all of them, and whether B is better, worse or the same by it."""
-    points = pd.DataFrame(found)
     p = pd.Series(holm(list(points["p"])), index=points.index)
     words = points["difference"].gt(0).map({True: "better", False: "worse"})
     return points.assign(p=p, verdict=words.where(p < LEVEL, "same").where(p.notna(), ""))
 
 
-def _name(setting: str, line: str, keep: float) -> str:
-    return f"{line_name(line)}, keep {keep:g} ({setting})"
+def _name(row: pd.Series) -> str:
+    return f"{line_name(row['line'])}, keep {row['keep']:g} ({setting_name(row['architecture'], row['dataset'])})"
 
 
-def _only(found: Sequence[tuple[Place, pd.DataFrame]], where: str) -> list[str]:
-    """Name the points of which one side alone has some seeds, with these."""
-    owned = [(_name(*place), [f"{seed:g}" for seed in rows.index[rows["in"] == where]]) for place, rows in found]
-    return [f"{name}, seed{'s'[: len(own) != 1]} {', '.join(own)}" for name, own in owned if own]
+def _only(rows: pd.DataFrame, where: str) -> list[str]:
+    """Return a point in words with the seeds that one side alone has, if there are any."""
+    seeds = [f"{seed:g}" for seed in rows["seed"][rows["in"] == where]]
+    return [f"{_name(rows.iloc[0])}, seed{'s'[: len(seeds) != 1]} {', '.join(seeds)}"] * bool(seeds)
 
 
-def _listed(names: list[str]) -> str:
-    more = [f"and {len(names) - NAMED} more"] * (len(names) > NAMED)
-    return f"{len(names)} experiment{'s'[: len(names) != 1]}: {'; '.join([*names[:NAMED], *more])}"
+def _counted(names: list[str]) -> str:
+    return f"{len(names)} experiment{'s'[: len(names) != 1]}: {listed(names, joined='; ', last='; and ')}"
 
 
 def _summary(comparison: Comparison) -> list[str]:
@@ -246,6 +235,6 @@ def _summary(comparison: Comparison) -> list[str]:
         said.append(f"{undone} more {'has' if undone == 1 else 'have'} no seed that is done in both.")
     for words, column in (("Measured speedup (batch 64)", "speedup B/A"), ("Training time", "seconds B/A")):
         if len(told := compared[column].dropna()):
-            ends = f"{told.min():.2f} to {told.max():.2f}, median {median(told):.2f}"
+            ends = f"{told.min():.2f} to {told.max():.2f}, median {told.median():.2f}"
             said.append(f"{words}, B/A over {len(told)} experiment{'s'[: len(told) != 1]}: {ends}.")
     return said

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.annotation import DENSE, DENSE_CONDITIONS, SETTING, TIMING, annotated, noted, present
+from analysis.annotation import DENSE, DENSE_CONDITIONS, SETTING, TIMING, annotated, present, told_apart
 from analysis.options import Options
 from analysis.select import PHASES, TUNED_SPLITS
 from analysis.wording import OLD_RULES, condition, grouping_name, line_name, setting_name
@@ -249,11 +249,7 @@ def devices(rows: pd.DataFrame) -> str:
 
 def timed(rows: pd.DataFrame, column: str = "line") -> pd.DataFrame:
     """Return the rows with the device in the name of a line that was timed on several."""
-    for timing in present(rows, TIMING):
-        several = rows.groupby([column, "panel"])[timing].transform("nunique", dropna=False) > 1
-        words = rows[timing].map(lambda value, timing=timing: condition(timing, value))
-        rows = rows.assign(**{column: noted(rows[column], words.where(several, ""))})
-    return rows
+    return rows.assign(**{column: told_apart(rows, rows[column], TIMING, ["panel"])})
 
 
 def pooled(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

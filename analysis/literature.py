@@ -40,22 +40,20 @@ def published(frame: Frame, column: str = "") -> pd.DataFrame:
 
 def sources(rows: pd.DataFrame) -> list[str]:
     """Return the sources of published rows, each once; its number is its place in this list, from 1."""
-    return list(dict.fromkeys(source for source in rows["source"] if source is not None))
+    return list(rows["source"].dropna().unique())
 
 
 def source_notes(rows: pd.DataFrame) -> list[str]:
     """Return sentences for a caption: the caution and the numbered sources, how epochs were selected, and notes."""
     if rows.empty:
         return []
-    named = [f"[{i}] {source}" for i, source in enumerate(sources(rows), start=1)]
-    told = rows[["method", "top1", "selection", "note"]].to_dict("records")
-    selections = dict.fromkeys(one["selection"] for one in told if one["selection"])
-    selected = [
-        f"{how} ({', '.join(dict.fromkeys(one['method'] for one in told if one['selection'] == how))})"
-        for how in selections
-    ]
-    notes = [f"{one['method']} ({100 * one['top1']:.2f} %): {one['note']}" for one in told if one["note"]]
-    said = {"Published": named, "Selected": selected, "Notes": notes}
+    selected = rows.groupby("selection", sort=False)["method"].unique()
+    notes = rows.loc[rows["note"].notna(), ["method", "top1", "note"]].to_numpy()
+    said = {
+        "Published": [f"[{i}] {source}" for i, source in enumerate(sources(rows), start=1)],
+        "Selected": [f"{how} ({', '.join(methods)})" for how, methods in selected.items()],
+        "Notes": [f"{method} ({100 * top1:.2f} %): {note}" for method, top1, note in notes],
+    }
     return [CAUTION, *(f"{word}: {'; '.join(parts)}" for word, parts in said.items() if parts)]
 
 

@@ -8,47 +8,52 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.statistics import points
 from analysis.wording import condition
 
 Cell = tuple[Any, ...]  # the panel of a frame, in words, and keep, if a figure has panels for each
 
 
 def merged(
-    points: pd.DataFrame, at: Sequence[str], value: str, tolerance: float, cells: Sequence[str] = ("panel", "keep")
-) -> dict[Cell, str]:
-    """Return for each cell the title of the panel that it is drawn in.
+    rows: pd.DataFrame, cells: list[str], at: str, values: list[str], tolerance: float, name: Callable[[str], str],
+    said: str,
+) -> tuple[pd.DataFrame, list[str]]:  # fmt: skip
+    """Return the rows with the title of the panel that each cell is drawn in, in the order of these, and sentences.
+
+    These are `said` if some panels are one, and which lines only some cells of their panel have.
+    """
+    means = points(rows, [*cells, "line", at], values).dropna(subset=values)
+    groups = alike(means, cells, at, values, tolerance)
+    panels = {cell: group for group in groups for cell in group}
+    only: dict[str, list[str]] = {}
+    for line, mine in means.groupby("line"):
+        there = list(dict.fromkeys(mine[cells].itertuples(index=False, name=None)))
+        if set(there) != {cell for one in there for cell in panels[one]}:
+            only.setdefault(titled(there), []).append(name(str(line)))
+    titles = pd.DataFrame([(*cell, titled(group)) for cell, group in panels.items()], columns=[*cells, "title"])
+    rows = titles.merge(rows, on=cells).assign(panel=lambda shown: shown["title"])
+    sentences = [f"Only {words}: {', '.join(names)}" for words, names in only.items()]
+    return rows, [said] * (len(groups) < len(panels)) + sentences
+
+
+def alike(points: pd.DataFrame, cells: list[str], at: str, values: list[str], tolerance: float) -> list[list[Cell]]:
+    """Return the cells in groups, each of which one panel can show.
 
     points: a row per cell, line and place `at`, in the order of the panels. A cell joins the first one before it that
-    has a line of it, if each such line has a value at the same places, differing by at most `tolerance`.
+    has a line of it, if each such line has values at the same places, differing by at most `tolerance`.
     """
-    groups: list[tuple[dict[Any, pd.Series], list[Cell]]] = []
-    for cell, rows in points.groupby(list(cells), sort=False):
-        lines = {line: mine.set_index(list(at))[value].sort_index() for line, mine in rows.groupby("line")}
+    groups: list[tuple[dict[Any, pd.DataFrame], list[Cell]]] = []
+    for cell, rows in points.groupby(cells, sort=False):
+        lines = {line: mine.set_index(at)[values].sort_index() for line, mine in rows.groupby("line")}
         for shown, same in groups:
             common = shown.keys() & lines.keys()
-            if common and all(_alike(shown[line], lines[line], tolerance) for line in common):
-                shown.update({line: lines[line] for line in lines.keys() - common})
+            if common and all(_near(shown[line], lines[line], tolerance) for line in common):
+                shown.update(lines | shown)
                 same.append(cell)
                 break
         else:
             groups.append((lines, [cell]))
-    return {cell: titled(same) for _, same in groups for cell in same}
-
-
-def partly(
-    lines: pd.DataFrame,
-    titles: dict[Cell, str],
-    name: Callable[[str], str],
-    cells: Sequence[str] = ("panel", "keep"),
-) -> list[str]:
-    """Say which lines only some cells of their panel have."""
-    found: dict[str, list[str]] = {}
-    for line, rows in lines.groupby("line", sort=True):
-        mine = list(dict.fromkeys(rows[list(cells)].itertuples(index=False, name=None)))
-        panels = {titles[cell] for cell in mine}
-        if len(mine) < sum(title in panels for title in titles.values()):
-            found.setdefault(titled(mine), []).append(name(str(line)))
-    return [f"Only {words}: {', '.join(names)}" for words, names in found.items()]
+    return [same for _, same in groups]
 
 
 def titled(cells: Iterable[Cell]) -> str:
@@ -63,8 +68,8 @@ def titled(cells: Iterable[Cell]) -> str:
     return "; ".join(", ".join(filter(None, (_conditions(some), words))) for words, some in panels.items())
 
 
-def _alike(left: pd.Series, right: pd.Series, tolerance: float) -> bool:
-    return left.index.equals(right.index) and bool(((left - right).abs() <= tolerance).all())
+def _near(left: pd.DataFrame, right: pd.DataFrame, tolerance: float) -> bool:
+    return left.index.equals(right.index) and bool(((left - right).abs() <= tolerance).all(axis=None))
 
 
 def _conditions(panels: Sequence[str]) -> str:

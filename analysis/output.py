@@ -1,44 +1,44 @@
-"""Every figure and table of results, made and written: entries and frames in, exhibits out."""
+"""Every figure and table of results, made and written unless all of it is there: frames in, exhibits out."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import joblib
-from matplotlib.figure import Figure
 
 from analysis import figures, tables
 from analysis.frame import Frame
+from analysis.literature import file_of
 from analysis.plot.facets import METADATA, save
 from analysis.plot.style import drawn
 from analysis.registry import Entry, discover
 from analysis.table import Table
+from results.columns import EVIDENCE
 from results.errors import Skip
 
-KINDS: dict[str, ModuleType] = {"table": tables, "figure": figures}
 FORMATS = ("png", "pdf", "svg")
-WRITERS: dict[str, Callable[[Table, str], str]] = {
-    "md": lambda table, _: table.markdown(),
-    "tex": lambda table, stem: table.latex(stem),
-    "csv": lambda table, _: table.csv(),
-}
 FEW = 4  # tasks that are not worth a second process
+RECORD = ".drawn.json"
+HERE = Path(__file__).parent
+CONTRACT = HERE.parent / "results"  # its folders hold results, and are no code
+CODE = [path for path in sorted(HERE.rglob("*")) if path.suffix in (".py", ".html", ".css", ".js")]
+CODE += sorted(CONTRACT.glob("*.py"))
 
 
 @dataclass(frozen=True)
 class Exhibit:
     """A figure or a table that was made of one frame.
 
-    kind: `figure` or `table`. name: that of its entry. description: one line. subject: the frame in words. files: the
-    paths written. skipped: why there is none; then nothing below is set. caption: of a figure. svg: the figure, as
-    text. table: of a table.
+    kind: `figure` or `table`. name, description: those of its entry. subject: the frame in words. files: the paths
+    written. skipped: why there is none; then nothing below is set. caption, svg: of a figure. table: of a table.
     """
 
     kind: str
@@ -58,24 +58,48 @@ class Job:
 
     frame: Frame
     folder: Path
-    only: Sequence[str] | None
+    only: Sequence[str]
     formats: Sequence[str]
     style: str
 
+    @property
+    def entries(self) -> list[Entry]:
+        """The figures and tables to be made."""
+        return [entry for name, entry in known().items() if name in (self.only or known())]
 
-@dataclass(frozen=True)
-class _Task:
-    kind: str
-    entry: Any  # a FigureEntry or a TableEntry
-    frame: Frame
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that decides the files: rows, look, formats, choice, and the code that draws."""
+        source = self.frame.source
+        digest = hashlib.sha256(repr((self.style, self.formats, self.only, source.options)).encode())
+        evidence = [folder / name for folder in source.folders for name in EVIDENCE]
+        for path in (*evidence, file_of(source), *CODE):
+            if path is not None and path.is_file():
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
+    def unchanged(self) -> list[Path]:
+        """Return the files of the last time, if nothing would change and all of them are there; else none."""
+        try:
+            record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+            files = [self.folder / name for name in record["files"]]
+            same = record["fingerprint"] == self.fingerprint
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        return files if same and all(path.is_file() for path in files) else []
+
+    def remember(self, files: Sequence[Path]) -> None:
+        """Write down what was made, for the next time."""
+        record = {"fingerprint": self.fingerprint, "files": [str(path.relative_to(self.folder)) for path in files]}
+        (self.folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-_at_work: list[tuple[Job, list[_Task]]] = []  # a forked process finds its job here: nothing has to be sent
+_at_work: list[tuple[Job, list[tuple[Entry, Frame]]]] = []  # a forked process finds its job here: nothing is sent
 
 
 def known() -> dict[str, Entry]:
-    """Return all figures and tables by name."""
-    return {name: entry for package in KINDS.values() for name, entry in discover(package).items()}
+    """Return all tables and figures by name."""
+    return discover(tables, Entry) | discover(figures, Entry)
 
 
 def make(job: Job) -> list[Exhibit]:
@@ -83,13 +107,7 @@ def make(job: Job) -> list[Exhibit]:
 
     Raises InputError if a file that they need cannot be used, OSError if one cannot be written.
     """
-    tasks = [
-        _Task(kind, entry, subject)
-        for kind, package in KINDS.items()
-        for entry in discover(package).values()
-        if job.only is None or entry.name in job.only
-        for subject in entry.subjects(job.frame)
-    ]
+    tasks = [(entry, subject) for entry in job.entries for subject in entry.subjects(job.frame)]
     _at_work.append((job, tasks))
     try:
         processes = min(joblib.cpu_count(), len(tasks) // FEW)
@@ -104,36 +122,33 @@ def make(job: Job) -> list[Exhibit]:
 def stale(job: Job, exhibits: Sequence[Exhibit]) -> list[Path]:
     """Return the files of entries that lie in the folder from before, and were not made this time."""
     made = {path for exhibit in exhibits for path in exhibit.files}
-    names = {entry.name for entry in known().values() if job.only is None or entry.name in job.only}
-    there = (path for kind in KINDS for path in sorted((job.folder / f"{kind}s").glob("*.*")))
+    names = {entry.name for entry in job.entries}
+    there = (path for kind in ("tables", "figures") for path in sorted((job.folder / kind).glob("*.*")))
     return [path for path in there if path.name.split(".")[0] in names and path not in made]
 
 
 def _exhibit(number: int) -> Exhibit:
     job, tasks = _at_work[-1]
-    task = tasks[number]
-    about = (task.kind, task.entry.name, task.entry.description, task.frame.subject)
+    entry, frame = tasks[number]
+    about = (entry.kind, entry.name, entry.description, frame.subject)
     with drawn(job.style):
         try:
-            made = task.entry(task.frame)
+            made = entry(frame)
         except Skip as reason:
             return Exhibit(*about, skipped=str(reason))
-        folder = job.folder / f"{task.kind}s"
+        folder = job.folder / f"{entry.kind}s"
         folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / ".".join(part for part in (task.entry.name, task.frame.slug) if part)
-        if isinstance(made, Figure):
-            files = save(made, stem, job.formats)
-            return Exhibit(*about, files=tuple(files), caption=str(made.get_label()), svg=_svg(made))
-        return Exhibit(*about, files=tuple(_write(made, stem, suffix) for suffix in WRITERS), table=made)
+        stem = folder / ".".join(filter(None, (entry.name, frame.slug)))
+        if isinstance(made, Table):
+            return Exhibit(*about, files=_written(made, stem), table=made)
+        files, svg = save(made, stem, job.formats), io.StringIO()
+        made.savefig(svg, format="svg", metadata=METADATA["svg"])
+        return Exhibit(*about, files=tuple(files), caption=str(made.get_label()), svg=svg.getvalue())
 
 
-def _write(table: Table, stem: Path, suffix: str) -> Path:
-    path = stem.with_name(f"{stem.name}.{suffix}")
-    path.write_text(WRITERS[suffix](table, stem.name), encoding="utf-8")
-    return path
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata=METADATA["svg"])
-    return text.getvalue()
+def _written(table: Table, stem: Path) -> tuple[Path, ...]:
+    texts = {".md": table.markdown(), ".tex": table.latex(stem.name), ".csv": table.csv()}
+    files = {stem.with_name(stem.name + suffix): text for suffix, text in texts.items()}
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    return tuple(files)

@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
-from analysis.annotation import in_order, method_of, natural
+from analysis.annotation import named, natural
 from analysis.frame import Frame
 from analysis.select import tried_said
 from analysis.statistics import DIGITS, LEVEL, by_seed, holm, may_be_best, paired, seeds_between
@@ -135,26 +136,16 @@ def panel_of(ranking: Ranking, found: list[Ranking]) -> str:
     return f"{len(ranking.contenders)} methods, {len(ranking.scores)} problems" if len(found) > 1 else ""
 
 
-def variants(found: list[Ranking]) -> dict[str, int]:
-    """Return the number of each contender among those of its method, which its line and the fill of its mark tell."""
-    names = in_order([name for ranking in found for name in ranking.contenders])
-    return {name: [one for one in names if method_of(one) == method_of(name)].index(name) for name in names}
-
-
 def choice_said(frame: Frame) -> list[str]:
     """Say how many configurations each problem takes the best of, and who is left out as nothing tells the best."""
     pruned = frame.pruned
-    untold = in_order(list(pruned["contender"][~pruned.groupby(["problem", "contender"])["best"].transform("any")]))
-    lost = (
-        f"Left out, several configurations and no validation accuracy: {', '.join(map(frame.name, untold))}"
-        if untold
-        else ""
-    )
+    untold = pruned["contender"][~pruned.groupby(["problem", "contender"])["best"].transform("any")]
+    lost = named("Left out, several configurations and no validation accuracy", untold, frame.name)
     return [tried_said(pruned, "per problem", frame.name, "rivals"), lost]
 
 
 def leaders(frame: Frame) -> pd.DataFrame:
-    """Return who leads on each problem of a setting: panel, keep, leader, top1, second, gap, p, rivals, below, seeds.
+    """Return who leads on each problem of a setting: panel, keep, leader, top1, second, gap, p, rivals, below.
 
     Over the lines of the most frequent grouping of the frame. gap: to the second, in points; p: the largest of the
     paired t-tests against each other line, over common seeds, as "above every other" is an intersection-union claim;
@@ -163,24 +154,20 @@ def leaders(frame: Frame) -> pd.DataFrame:
     """
     rows = frame.tuned
     rows = rows[(rows["grouping"] == (frame.part or frame.grouping)) & rows["test_top1"].notna()]
-    found = []
-    for (panel, keep), part in rows.groupby(["panel", "keep"], sort=False):
+    found: list[dict[str, Any]] = []
+    for (panel, keep), part in rows.groupby(["panel", "keep"]):
         values = {str(line): by_seed(mine) for line, mine in part.groupby("line")}
         if len(values) < 2:
             continue
-        order = sorted(values, key=lambda line: -values[line].mean())
-        tests = {line: paired(values[order[0]], values[line]).p for line in order[1:]}
-        near = [line for line, p in tests.items() if not p < LEVEL]
+        leader, second, *_ = order = sorted(values, key=lambda line: -values[line].mean())
+        p = pd.Series({line: paired(values[leader], values[line]).p for line in order[1:]})
         found.append({
-            "panel": panel, "keep": keep, "leader": order[0], "top1": values[order[0]].mean(),
-            "second": order[1], "gap": 100 * (values[order[0]].mean() - values[order[1]].mean()),
-            "p": max(tests.values()) if not any(map(math.isnan, tests.values())) else math.nan,
-            "rivals": near, "below": [line for line in tests if line not in near],
-            "seeds": min(len(value) for value in values.values()),
+            "panel": panel, "keep": keep, "leader": leader, "top1": values[leader].mean(), "second": second,
+            "gap": 100 * (values[leader].mean() - values[second].mean()), "p": p.max(skipna=False),
+            "rivals": list(p.index[~(p < LEVEL)]), "below": list(p.index[p < LEVEL]),
         })  # fmt: skip
-    columns = ["panel", "keep", "leader", "top1", "second", "gap", "p", "rivals", "below", "seeds"]
-    table = pd.DataFrame(found, columns=columns)
-    return table.iloc[sorted(range(len(table)), key=lambda i: (natural(table["panel"][i]), -table["keep"][i]))]
+    found.sort(key=lambda one: (natural(one["panel"]), -one["keep"]))
+    return pd.DataFrame(found)
 
 
 def _scored(frame: Frame) -> pd.DataFrame:

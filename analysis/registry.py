@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import pandas as pd
 
@@ -19,26 +19,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Named(Protocol):
-    """What a registry can hold."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-
-T = TypeVar("T", bound=Named)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure or a table.
+    """A figure or a table, made by calling it with one of its subjects, which raises Skip if it does not apply.
 
     name: used for files and for --only. description: one line. needs: the columns without which it is skipped:
     `test_top1` of trials.csv, `epochs.val_top1` of epochs.csv. by_grouping: whether it is made for each grouping that
     several methods share (`Frame.parts`). whole: whether it is made once, of all settings.
     """
 
+    kind: ClassVar[str]
     name: str
     description: str
     needs: tuple[str, ...]
@@ -56,17 +49,18 @@ class Entry:
         if reason := frame.lacks(self.needs):
             raise Skip(reason)
 
+    def __call__(self, frame: Frame) -> Figure | Table:
+        """Make it of one of its subjects."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, kw_only=True)
 class FigureEntry(Entry):
-    """A figure: `data` returns its points, with title and caption (`plot.facets.described`); `draw` draws them.
+    """A figure: `data` returns its points, with title and caption (`plot.facets.described`); `draw` draws them."""
 
-    Both raise Skip, of one line, if there is nothing to draw.
-    """
-
+    kind = "figure"
     data: Callable[[Frame], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
-    kind: str = "figure"
 
     def __call__(self, frame: Frame) -> Figure:
         """Make it of one of its subjects."""
@@ -76,10 +70,10 @@ class FigureEntry(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class TableEntry(Entry):
-    """A table: `data` returns its numbers with a caption, or raises Skip."""
+    """A table: `data` returns its numbers with a caption."""
 
+    kind = "table"
     data: Callable[[Frame], Table]
-    kind: str = "table"
 
     def __call__(self, frame: Frame) -> Table:
         """Make it of one of its subjects."""
@@ -87,12 +81,7 @@ class TableEntry(Entry):
         return self.data(frame)
 
 
-def discover(package: ModuleType) -> dict[str, Entry]:
-    """Import every file of a package and return the entries in them by name, in the order of their names."""
-    return found_in(package, Entry)
-
-
-def found_in(package: ModuleType, kind: type[T]) -> dict[str, T]:
+def discover(package: ModuleType, kind: type[T]) -> dict[str, T]:
     """Import every file of a package and return the instances of a kind in them by name, in the order of the names.
 
     An instance is a name of a file, or stands in a tuple that is. Raises ValueError if two have one name.
@@ -102,6 +91,6 @@ def found_in(package: ModuleType, kind: type[T]) -> dict[str, T]:
         names = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
         for held in list(names.values()):
             for value in held if isinstance(held, tuple) else (held,):
-                if isinstance(value, kind) and found.setdefault(value.name, value) is not value:
-                    raise ValueError(f"two of {package.__name__} are named {value.name}")
+                if isinstance(value, kind) and found.setdefault(name := vars(value)["name"], value) is not value:
+                    raise ValueError(f"two of {package.__name__} are named {name}")
     return dict(sorted(found.items()))

@@ -1,117 +1,139 @@
-"""Rows of tables: the experiments of a frame under their conditions, in order, their seeds, and what is bold."""
+"""Rows of tables: the experiments of a frame under their conditions, in order, and what is bold and said of them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
+from analysis import statistics
 from analysis.annotation import DENSE, DENSE_CONDITIONS, differing, in_order, natural
 from analysis.frame import Frame
 from analysis.select import TUNED_SPLITS, tried_said
-from analysis.statistics import LEVEL, Estimate, best, seeds_between
-from analysis.table import Format, Table, spread_columns
+from analysis.statistics import LEVEL, best
+from analysis.table import DEVIATION, HALF, Column, Table
 from analysis.wording import GROUPINGS, line_name, sentences
+from results.errors import Skip
 
-Key = tuple[str, str]  # the conditions of a panel in words, and an experiment
-Columns = dict[str, list[Any]]
 GROUPING, CONDITIONS, METHOD = "grouping", "conditions", "method"
+T = TypeVar("T")
 LINES = (METHOD, GROUPING, "A", "B")  # the columns of words that people read otherwise
-DEVIATION, HALF = "standard deviation", "95 % half-width"
 
 
-def experiments(trials: pd.DataFrame) -> dict[Key, pd.DataFrame]:
-    """Return the trials of each experiment, by conditions and name: conditions as sorted, names as in legends."""
-    place = {name: i for i, name in enumerate(in_order(list(trials["experiment"])))}
-    parts = [((str(key[0]), str(key[1])), part) for key, part in trials.groupby(["panel", "experiment"])]
-    return dict(sorted(parts, key=lambda one: (natural(one[0][0]), place[one[0][1]])))
+class Row(NamedTuple):
+    """Some trials of one experiment under its conditions, in words; keep and part if rows are set apart by them."""
+
+    panel: str
+    name: str
+    trials: pd.DataFrame
+    keep: float = 0.0
+    part: str = ""
 
 
-def dense(frame: Frame) -> dict[Key, pd.DataFrame]:
-    """Return the trials of the dense network in the same form, by the conditions in which they differ."""
-    words = differing(frame.dense, [*DENSE_CONDITIONS, "suite"])
-    return {(str(one), DENSE): part for one, part in frame.dense.groupby(words)}
+def pruned(frame: Frame) -> pd.DataFrame:
+    """Return the trials of a table; raises Skip if there are none."""
+    if frame.tabled.empty:
+        raise Skip(f"{frame.title} has no pruned trial")
+    return frame.tabled
 
 
-def heads(keys: Iterable[Key], parts: Iterable[str] = ()) -> Columns:
-    """Return the columns of words of rows with these keys: grouping and conditions, if there are several, and method.
+def experiments(trials: pd.DataFrame, *by: str) -> list[Row]:
+    """Return a row per experiment and conditions, of each keep (the largest first) and part if `by` names them.
 
-    parts: the groupings that several methods share.
+    Conditions as sorted, experiments as in legends.
     """
-    rows = list(keys)
-    words: Columns = {GROUPING: list(parts), CONDITIONS: [panel for panel, _ in rows]}
-    return {head: said for head, said in words.items() if len(set(said)) > 1} | {METHOD: [name for _, name in rows]}
+    place = {name: i for i, name in enumerate(in_order(list(trials["experiment"])))}
+    parts = [part for _, part in trials.groupby([*by, "panel", "experiment"])]
+    firsts = [part.iloc[0] for part in parts]
+    rows = [
+        Row(first["panel"], first["experiment"], part, **{name: first[name] for name in by})
+        for first, part in zip(firsts, parts, strict=True)
+    ]
+    return sorted(rows, key=lambda row: (-row.keep, row.part, natural(row.panel), place[row.name]))
 
 
-def usual(found: Mapping[Key, pd.DataFrame], frame: Frame) -> list[Key]:
-    """Return the keys of the experiments with the grouping that most trials have; the others are references."""
-    grouping = frame.part or frame.grouping
-    return [key for key, rows in found.items() if (rows["grouping"] == grouping).all()]
+def dense(frame: Frame) -> list[Row]:
+    """Return a row of the dense network for each of the conditions in which its trials differ."""
+    words = differing(frame.dense, [*DENSE_CONDITIONS, "suite"])
+    return [Row(str(one), DENSE, part, 1.0) for one, part in frame.dense.groupby(words)]
 
 
-def best_of(values: Mapping[Key, pd.Series]) -> set[Key]:
-    """Return the keys whose values, by seed, are significantly above all others of the same conditions."""
-    panels: dict[str, dict[str, pd.Series]] = {}
-    for (panel, name), series in values.items():
-        panels.setdefault(panel, {})[name] = series
-    return {(panel, top) for panel, mine in panels.items() if (top := best(mine)) is not None}
+def heads(rows: Sequence[Row]) -> list[Column]:
+    """Return the columns of words of rows: keep if set, grouping and conditions if there are several, and method."""
+    keeps = [f"{row.keep:g}" for row in rows if row.keep]
+    words = {GROUPING: [row.part for row in rows], CONDITIONS: [row.panel for row in rows]}
+    several = [Column(heading, said) for heading, said in words.items() if len(set(said)) > 1]
+    return [*[Column("keep", keeps)] * bool(keeps), *several, Column(METHOD, [row.name for row in rows])]
+
+
+def usual(frame: Frame, row: Row) -> bool:
+    """Return whether a row has the grouping of most trials; the others are references, and so is the dense network."""
+    return row.name != DENSE and bool((row.trials["grouping"] == (frame.part or frame.grouping)).all())
+
+
+def best_of(frame: Frame, rows: Sequence[Row], values: Iterable[pd.Series], bounds: Collection[int] = ()) -> set[int]:
+    """Return the rows whose values, by seed, are significantly above all others of the same keep and conditions.
+
+    References are no rivals. Nothing is best beside a rival of which only a lower bound is known.
+    """
+    blocks: dict[tuple[float, str], dict[int, pd.Series]] = {}
+    for i, (row, value) in enumerate(zip(rows, values, strict=True)):
+        if usual(frame, row):
+            blocks.setdefault((row.keep, row.panel), {})[i] = value
+    tops = [(best(block), block) for block in blocks.values()]
+    return {top for top, block in tops if top is not None and not set(bounds) & set(block) - {top}}
+
+
+def of_every_seed(curves: Mapping[float, T], read: Callable[[T], float]) -> pd.Series:
+    """Return what is read off the curve of each seed, by seed; nothing if one of them has none."""
+    found = pd.Series({seed: read(curve) for seed, curve in curves.items()}, dtype="float64")
+    return found if found.notna().all() else found.iloc[:0]
 
 
 def table(
     frame: Frame,
-    trials: pd.DataFrame,
-    columns: Columns,
+    columns: Iterable[Column],
     caption: Sequence[str],
-    formats: Mapping[str, Format] | None = None,
+    trials: pd.DataFrame | None = None,
     *,
-    lead: tuple[str, ...] = (),
-    bold: Iterable[tuple[int, str]] = (),
-    bounds: Iterable[tuple[int, str]] = (),
+    lead: Sequence[str] = (),
+    bold: str = "",
     spread: str = DEVIATION,
 ) -> Table:
-    """Return a table of columns, with a block for each value of `lead` and each of the conditions.
+    """Return a table, with a block for each value of the columns `lead`, of keep, grouping and conditions.
 
-    Its caption ends with how many configurations the trials were chosen among, and with the remarks of the frame.
+    Its caption ends with what bold means, within each `bold` such as a keep, with how many configurations the trials
+    were chosen among, and with the remarks of the frame.
     """
-    chosen = tried_said(trials[trials["protocol"] >= TUNED_SPLITS], "per keep", frame.name)
-    blocks = (*lead, *(head for head in (GROUPING, CONDITIONS) if head in columns))
-    said = partial(_said, labels=frame.source.options.labels)  # not a method of the frame: tables are pickled
-    return Table(
-        sentences([*caption, chosen, *frame.remarks]), pd.DataFrame(columns), formats or {}, LINES, blocks,
-        frozenset(bold), frozenset(bounds), spread, said,
-    )  # fmt: skip
+    columns, rows = list(columns), frame.trials.iloc[:0] if trials is None else trials
+    said = [bold_said(rows, any(one.bold for one in columns), bold)] if bold else []
+    chosen = tried_said(rows[rows["protocol"] >= TUNED_SPLITS], "per keep", frame.name)
+    blocks = (*lead, "keep", GROUPING, CONDITIONS)
+    name = partial(_said, labels=frame.source.options.labels)  # not a method of the frame: tables are pickled
+    text = sentences([*caption, *said, chosen, *frame.remarks])
+    return Table.of(text, columns, lines=LINES, blocks=blocks, name=name, spread=spread)
 
 
-def bold_said(trials: pd.DataFrame, bold: bool, column: str) -> str:
-    """Say what bold means in a column, or why nothing is; nothing without a second seed. trials: of the table."""
+def bold_said(trials: pd.DataFrame, bold: bool, within: str) -> str:
+    """Say what bold means, or why nothing is; nothing without a second seed. trials: of the table."""
     if trials.groupby("experiment")["seed"].nunique().max() < 2:
         return ""
     apart = trials["panel"].nunique() > 1
     tests = f"paired t-tests over seeds, each p < {LEVEL:g}"
     if bold:
-        within = f"this {column}, these conditions and this grouping" if apart else f"this {column} and grouping"
-        return f"Bold: significantly above every other method of {within} ({tests})"
+        block = f"this {within}, these conditions and this grouping" if apart else f"this {within} and grouping"
+        return f"Bold: significantly above every other method of {block} ({tests})"
     return f"Nothing is bold: no method is significantly above all others{' of its conditions' * apart} ({tests})"
 
 
 def seeds_said(trials: pd.DataFrame, spread: str = DEVIATION) -> str:
     """Say what stands behind a ±, and over how many seeds."""
     counts = trials.groupby(["panel", "experiment", "keep"])["seed"].nunique()
-    low, high = int(counts.min()), int(counts.max())
-    if high == 1:
-        return f"1 seed, hence no {'interval' if spread == HALF else spread}"
-    words = "half-width of the 95 % t-interval" if spread == HALF else spread
-    return f"Mean ± {words} over {seeds_between(low, high)}" + ", none for 1 seed" * (low == 1)
-
-
-def spread(heading: str, values: Iterable[Estimate], scale: float = 1.0, kind: str = DEVIATION) -> Columns:
-    """Return a column of means, and beside it one of how far they spread, unless nothing does."""
-    pairs = [(scale * one.mean, scale * (one.deviation if kind == DEVIATION else one.half_width)) for one in values]
-    found = spread_columns(heading, pairs, kind)
-    return found if any(not math.isnan(far) for _, far in pairs) else {heading: found[heading]}
+    half = spread == HALF
+    words = f"± {'half-width of the 95 % t-interval' if half else spread} over"
+    return statistics.seeds_said(counts, words, "interval" if half else spread)
 
 
 def subject(frame: Frame, trials: pd.DataFrame) -> str:

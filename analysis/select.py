@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.wording import plain
@@ -18,6 +18,7 @@ PHASES = ["dense_epochs", "sparsify_epochs", "finetune_epochs"]
 TUNED_SPLITS = 2  # the first protocol under which the split of the epochs belongs to the configuration of a method
 IN_PHASES = "finetune_epochs"  # a hyperparameter that says again what the phases say
 USUAL = "default"
+CONTENDER = ["architecture", "dataset", "contender"]
 
 
 def given(cell: Any) -> dict[str, Any]:
@@ -31,12 +32,9 @@ def strength(hyperparameters: Any) -> float | str | None:
     lam = given(hyperparameters).get("lam")
     if lam in (AUTO, BOUND):
         return str(lam)
-    if not isinstance(lam, int | float) or isinstance(lam, bool):
-        return None
-    try:
-        return float(lam) if 0 <= lam < math.inf else None
-    except OverflowError:
-        return None
+    if isinstance(lam, int | float) and not isinstance(lam, bool) and 0 <= lam <= sys.float_info.max:
+        return float(lam)
+    return None
 
 
 def with_strength(trials: pd.DataFrame) -> pd.DataFrame:
@@ -45,18 +43,13 @@ def with_strength(trials: pd.DataFrame) -> pd.DataFrame:
     lam: the number of a fixed strength, else NaN. A trial without lam is auto if its method has a number elsewhere, or
     says auto: that is then its default. rest: the other hyperparameters of which the method has several values.
     """
-    cells = trials.get("hyperparameters", pd.Series(None, index=trials.index, dtype="object"))
-    values, lams = [given(cell) for cell in cells], [strength(cell) for cell in cells]
-    tunable = {method for method, lam in zip(trials["method"], lams, strict=True) if lam is not None}
-    kinds = [
-        lam if isinstance(lam, str) else FIXED if lam is not None else AUTO if silent else ""
-        for lam, silent in (
-            (lam, "lam" not in value and method in tunable)
-            for lam, value, method in zip(lams, values, trials["method"], strict=True)
-        )
-    ]
-    numbers = [lam if isinstance(lam, float) else math.nan for lam in lams]
-    return trials.assign(strength=kinds, lam=numbers, rest=_words(trials, ["method"], without=("lam",)))
+    cells = _cells(trials)
+    lams = cells.map(strength)
+    numbers = pd.to_numeric(lams, errors="coerce").astype("float64")
+    silent = cells.map(lambda cell: "lam" not in given(cell)).astype(bool)
+    default = silent & lams.notna().groupby(trials["method"]).transform("any")
+    kinds = lams.where(numbers.isna(), FIXED).mask(default, AUTO).fillna("").astype(str)
+    return trials.assign(strength=kinds, lam=numbers, rest=_words(trials, ["method"], without="lam"))
 
 
 def with_choice(trials: pd.DataFrame) -> pd.DataFrame:
@@ -69,26 +62,14 @@ def with_choice(trials: pd.DataFrame) -> pd.DataFrame:
     configurations the two were chosen among. tunable: whether tuned was a choice. chosen: under protocol 2, the
     hyperparameters and phases that the configurations of the contender differ in, in words.
     """
-    new = trials["protocol"] >= TUNED_SPLITS
-    cells = trials.get("hyperparameters", pd.Series("{}", index=trials.index)).fillna("{}")
-    splits = _splits(trials)
+    new, splits = trials["protocol"] >= TUNED_SPLITS, _splits(trials)
+    cells = _cells(trials).fillna("{}")
     trials = trials.assign(configuration=cells.where(~new, cells + " " + splits))
     kind = (trials["strength"] == AUTO).astype(str) + " " + splits
     best, rivals, _ = _best(trials, ["problem", "contender"])
     tuned, tried, told = _best(trials.assign(kind=kind.where(~new, "")), ["problem", "contender", "kind"])
-    return trials.assign(
-        best=best,
-        rivals=rivals,
-        tuned=tuned | ~told,
-        tried=tried,
-        tunable=told,
-        chosen=_chosen(trials, splits).where(new, ""),
-    )
-
-
-def best(validation: Sequence[float], mildness: Sequence[Any]) -> int:
-    """Return the place of the highest validation accuracy; of equals the first in the order of `mildness`."""
-    return min(range(len(validation)), key=lambda i: (-round(validation[i], DIGITS), mildness[i]))
+    found = trials.assign(best=best, rivals=rivals, tuned=tuned | ~told, tried=tried, tunable=told)
+    return found.assign(chosen=_chosen(trials, splits).where(new, ""))
 
 
 def tried_said(rows: pd.DataFrame, per: str, name: Callable[[str], str] = str, column: str = "tried") -> str:
@@ -104,16 +85,14 @@ def tried_said(rows: pd.DataFrame, per: str, name: Callable[[str], str] = str, c
     return f"Configurations tried, best on validation {per} (of equals the milder): {', '.join(named)}"
 
 
-def varying(cells: Sequence[Any]) -> list[str]:
-    """Return the names of the hyperparameters that have several values among these cells."""
-    values = [given(cell) for cell in cells]
-    names = sorted({name for value in values for name in value})
-    return [name for name in names if len({json.dumps(value.get(name)) for value in values}) > 1]
-
-
 def configuration_words(trials: pd.DataFrame) -> pd.Series:
     """Return for each trial the hyperparameters of which its contender has several values in its setting, in words."""
-    return _words(trials, ["architecture", "dataset", "contender"])
+    return _words(trials, CONTENDER)
+
+
+def joined(texts: pd.DataFrame) -> pd.Series:
+    """Return the texts of each row joined by commas, without the empty ones."""
+    return pd.Series([", ".join(filter(None, row)) for row in texts.to_numpy()], index=texts.index, dtype="object")
 
 
 def _best(trials: pd.DataFrame, keys: list[str]) -> tuple[pd.Series, pd.Series, pd.Series]:
@@ -121,54 +100,50 @@ def _best(trials: pd.DataFrame, keys: list[str]) -> tuple[pd.Series, pd.Series, 
 
     A group of one configuration tells without validation, and so does one of trials that all failed.
     """
-    group = trials.groupby(keys, dropna=False, sort=False).ngroup()
-    validation = trials["val_top1"] if "val_top1" in trials else pd.Series(math.nan, index=trials.index)
-    table = (
-        pd.DataFrame({
-            "group": group, "configuration": trials["configuration"], "val": validation,
-            "failed": trials["status"] == "failed",
-            "mild": trials["lam"].fillna(-1.0),  # a strength that is set by the data comes before all numbers
-        })
-        .groupby(["group", "configuration"], as_index=False)
-        .agg(val=("val", "mean"), mild=("mild", "first"), failed=("failed", "all"))
-    )  # fmt: skip
-    table["val"] = table["val"].round(DIGITS)
-    order = table.sort_values(["group", "val", "mild", "configuration"], ascending=[True, False, True, True])
-    counts = table.groupby("group")["configuration"].size()
-    told = table.groupby("group")["val"].agg(lambda values: bool(values.notna().any())) | (counts == 1)
-    told |= table.groupby("group")["failed"].all()
-    first = order.drop_duplicates("group").set_index("group")["configuration"]
-    tells = group.map(told)
-    return (trials["configuration"] == group.map(first)) & tells, group.map(counts), tells
+    rows = trials.assign(
+        group=trials.groupby(keys, dropna=False, sort=False).ngroup(),
+        val=trials.get("val_top1", math.nan),
+        mild=trials["lam"].fillna(-1.0),  # a strength that is set by the data comes before all numbers
+        failed=trials["status"] == "failed",
+    )
+    configurations = (
+        rows.groupby(["group", "configuration"], as_index=False)
+        .agg({"val": "mean", "mild": "first", "failed": "all"})
+        .round({"val": DIGITS})
+        .sort_values(["group", "val", "mild", "configuration"], ascending=[True, False, True, True])
+    )
+    said = {"first": ("configuration", "first"), "count": ("configuration", "size")}
+    groups = configurations.groupby("group").agg(**said, val=("val", "max"), failed=("failed", "all"))
+    found = groups.loc[rows["group"]].set_axis(rows.index)
+    told = found["val"].notna() | (found["count"] == 1) | found["failed"]
+    return (rows["configuration"] == found["first"]) & told, found["count"], told
+
+
+def _cells(trials: pd.DataFrame) -> pd.Series:
+    return trials.get("hyperparameters", pd.Series(None, index=trials.index, dtype="object"))
 
 
 def _splits(trials: pd.DataFrame) -> pd.Series:
     """Return the epochs of the phases as text, such as `8+0+3`."""
-    phases = [phase for phase in PHASES if phase in trials]
-    texts = ["+".join(f"{value:g}" for value in row) for row in trials[phases].itertuples(index=False)]
-    return pd.Series(texts, index=trials.index, dtype="object")
+    phases = trials[[phase for phase in PHASES if phase in trials]].to_numpy()
+    return pd.Series(["+".join(map("{:g}".format, row)) for row in phases], index=trials.index, dtype="object")
 
 
 def _chosen(trials: pd.DataFrame, splits: pd.Series) -> pd.Series:
     """Return for each trial what it has of what the configurations of its contender differ in, in words."""
-    keys = [trials[column] for column in ("architecture", "dataset", "contender")]
-    words = _words(trials, ["architecture", "dataset", "contender"], without=(IN_PHASES,))
-    several = splits.groupby(keys).transform("nunique") > 1
-    epochs = ("epochs " + splits).where(several, "")
-    joined = pd.Series([", ".join(filter(None, pair)) or USUAL for pair in zip(words, epochs, strict=True)])
-    joined.index = trials.index
-    tuned = trials["configuration"].groupby(keys).transform("nunique") > 1
-    return joined.where(tuned, "")
+    alike = pd.DataFrame({"splits": splits, "configurations": trials["configuration"]})
+    several = alike.groupby([trials[key] for key in CONTENDER]).transform("nunique") > 1
+    epochs = ("epochs " + splits).where(several["splits"], "")
+    words = joined(pd.concat([_words(trials, CONTENDER, without=IN_PHASES), epochs], axis=1))
+    return words.replace("", USUAL).where(several["configurations"], "").astype(str)
 
 
-def _words(trials: pd.DataFrame, keys: list[str], without: Sequence[str] = ()) -> pd.Series:
+def _words(trials: pd.DataFrame, keys: list[str], without: str = "") -> pd.Series:
     """Return for each trial the hyperparameters that have several values among the trials of its keys, in words."""
-    found = pd.Series("", index=trials.index, dtype="object")
-    if "hyperparameters" not in trials:
-        return found
-    for _, cells in trials["hyperparameters"].groupby([trials[key] for key in keys], sort=False):
-        names = [one for one in varying(list(cells)) if one not in without]
-        values = [given(cell) for cell in cells]
-        words = [", ".join(f"{one}={plain(value[one])}" for one in names if one in value) for value in values]
-        found[cells.index] = np.array(words, dtype="object")
-    return found
+    words = [
+        {name: f"{name}={plain(value)}" for name, value in given(cell).items() if name != without}
+        for cell in _cells(trials)
+    ]
+    texts = pd.DataFrame(words, index=trials.index, dtype="object").sort_index(axis=1)
+    several = texts.groupby([trials[key] for key in keys]).transform("nunique", dropna=False) > 1
+    return joined(texts.where(several, "").fillna(""))

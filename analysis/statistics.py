@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import optimize, stats
 
+T = TypeVar("T")
 CONFIDENCE = 0.95
 LEVEL = 0.05  # below this p a difference is called significant
 EQUAL = 1e-12  # differences that vary by less do not vary: the sums that they come from are rounded
@@ -109,12 +110,12 @@ def seeds_between(low: int, high: int) -> str:
     return f"{low} seed{'s'[: low != 1]}" if low == high else f"{low} to {high} seeds"
 
 
-def seeds_said(counts: pd.Series) -> str:
-    """Say of points with these numbers of seeds what marks and bars are."""
+def seeds_said(counts: pd.Series, spread: str = "and 95 % t-interval, n =", one: str = "intervals") -> str:
+    """Say of means over these numbers of seeds what stands beside them, and that `one` alone has none."""
     low, high = int(counts.min()), int(counts.max())
     if high == 1:
-        return "1 seed, hence no intervals"
-    return f"Mean and 95 % t-interval, n = {seeds_between(low, high)}" + (", none for 1 seed" if low == 1 else "")
+        return f"1 seed, hence no {one}"
+    return f"Mean {spread} {seeds_between(low, high)}" + ", none for 1 seed" * (low == 1)
 
 
 def paired(left: pd.Series, right: pd.Series) -> Paired:
@@ -140,16 +141,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979): the i-th smallest
     of m is multiplied by m - i + 1, is at least the one before, and at most 1.
     """
-    told = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
-    corrected = [math.nan] * len(p_values)
-    least = 0.0
-    for rank, (p, i) in enumerate(told):
-        least = min(1.0, max(least, p * (len(told) - rank)))
-        corrected[i] = least
-    return corrected
+    told = pd.Series(p_values, dtype="float64").dropna().sort_values(kind="stable")
+    steps = (told * range(len(told), 0, -1)).cummax().clip(upper=1)
+    return steps.reindex(range(len(p_values))).tolist()
 
 
-def best(values: dict[str, pd.Series]) -> str | None:
+def best(values: Mapping[T, pd.Series]) -> T | None:
     """Return the name whose values, by seed, are significantly above those of every other; None without such a name.
 
     "Above every other" is an intersection-union claim, so each paired t-test at 5 % suffices and none is corrected:
@@ -208,11 +205,6 @@ def dunnett(rivals: int, freedom: int) -> float:
         return float(weights @ inner @ (masses / 2)) - CONFIDENCE
 
     return float(optimize.brentq(missing, 0.0, 200.0))
-
-
-def p_said(p: float) -> str:
-    """Return a p value in words: `p = 0.012`, or `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 @cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from analysis.statistics import estimate
 from analysis.wording import NOTHING, TIMES
 
 LATEX = {ord(c): f"\\{c}" for c in "{}$&#%_"} | {
@@ -17,7 +19,7 @@ LATEX = {ord(c): f"\\{c}" for c in "{}$&#%_"} | {
     ord("<"): "$<$", ord(">"): "$>$", ord("|"): "$|$", ord("\n"): " ",
 }  # fmt: skip
 SYMBOLS = {ord("±"): r"$\pm$", ord(TIMES): r"$\times$", ord(NOTHING): "--", ord("≤"): r"$\le$", ord("≥"): r"$\ge$"}
-SPREAD = "{}, {}"  # the column of how far a number spreads, beside it
+DEVIATION, HALF = "standard deviation", "95 % half-width"  # how far a number spreads, in a column beside it
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,32 @@ class Format:
         return (text if math.isnan(spread) else f"{text} ± {spread:.{self.digits}f}") + self.unit
 
 
-WHOLE, P = Format(0), Format(3, small=0.001)
-MULTIPLE = Format(unit=TIMES)
+NUMBER, SIGNED, WHOLE, P, MULTIPLE = Format(), Format(sign=True), Format(0), Format(3, small=0.001), Format(unit=TIMES)
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    values: of each row a text, a number, or a series by seed, which stands as its mean and how far it spreads. scale:
+    of a series. bold, bounds: the rows that are set apart, and those that are lower bounds, which have no spread.
+    """
+
+    heading: str
+    values: Sequence[Any] | pd.Series
+    form: Format = NUMBER
+    scale: float = 1.0
+    bold: Collection[int] = ()
+    bounds: Collection[int] = ()
+
+    def cells(self, spread: str) -> dict[str, list[Any]]:
+        """Return the column by its heading, and the one of the spread if there is any."""
+        if not any(isinstance(value, pd.Series) for value in self.values):
+            return {self.heading: list(self.values)}
+        means = [estimate(series) for series in self.values]
+        ends = [one.deviation if spread == DEVIATION else one.half_width for one in means]
+        far = [math.nan if i in self.bounds else self.scale * end for i, end in enumerate(ends)]
+        found = {self.heading: [self.scale * one.mean for one in means]}
+        return found if all(map(math.isnan, far)) else found | {f"{self.heading}, {spread}": far}
 
 
 @dataclass(frozen=True)
@@ -49,9 +75,10 @@ class Table:
     """Rows of text and numbers under headings.
 
     data: a column per heading, text as str (empty: a dash), numbers as float; after a number that spreads the column
-    `HEADING, SPREAD`. formats: of the columns of numbers, two digits by default. lines: the columns that hold lines,
-    which people read by name. blocks: the columns whose values stand once and, where they change, a rule. bold, bounds:
-    cells (row, heading) that are set apart, as the caption says, and that are lower bounds.
+    `HEADING, standard deviation` or `HEADING, 95 % half-width`. formats: of the columns of numbers, two digits by
+    default. lines: the columns that hold lines, which people read by name. blocks: the columns whose values stand once
+    and, where they change, a rule. bold, bounds: cells (row, heading) that are set apart, as the caption says, and that
+    are lower bounds.
     """
 
     caption: str
@@ -61,13 +88,27 @@ class Table:
     blocks: tuple[str, ...] = ()
     bold: frozenset[tuple[int, str]] = frozenset()
     bounds: frozenset[tuple[int, str]] = frozenset()
-    spread: str = "standard deviation"
     name: Callable[[str], str] = str
+
+    @classmethod
+    def of(
+        cls, caption: str, columns: Iterable[Column], lines: tuple[str, ...], blocks: Sequence[str],
+        name: Callable[[str], str], spread: str = DEVIATION,
+    ) -> Self:  # fmt: skip
+        """Return the table of these columns; `blocks` may name columns that it does not have."""
+        data: dict[str, list[Any]] = {}
+        for one in columns:
+            data |= one.cells(spread)
+        formats = {one.heading: one.form for one in columns}
+        bold = frozenset((i, one.heading) for one in columns for i in one.bold)
+        bounds = frozenset((i, one.heading) for one in columns for i in one.bounds)
+        found = tuple(heading for heading in blocks if heading in data)
+        return cls(caption, pd.DataFrame(data), formats, lines, found, bold, bounds, name)
 
     @property
     def headings(self) -> list[str]:
         """The columns that people read."""
-        return [str(h) for h in self.data if not str(h).endswith(f", {self.spread}")]
+        return [str(h) for h in self.data if not str(h).endswith((f", {DEVIATION}", f", {HALF}"))]
 
     @property
     def text_columns(self) -> list[str]:
@@ -82,10 +123,8 @@ class Table:
     @property
     def starts(self) -> list[int]:
         """The rows that start a block, but for the first."""
-        if not self.blocks or self.data.empty:
-            return []
-        lead = self.data[self.blocks[0]]
-        return [i for i in range(1, len(lead)) if lead.iloc[i] != lead.iloc[i - 1]]
+        lead = list(self.data[self.blocks[0]]) if self.blocks else []
+        return [i for i in range(1, len(lead)) if lead[i] != lead[i - 1]]
 
     def csv(self) -> str:
         """Return CSV: numbers without signs and units, and a column of its own for how far they spread."""
@@ -102,19 +141,18 @@ class Table:
 
     def latex(self, label: str) -> str:
         """Return a LaTeX table environment; its document loads the package booktabs."""
-        style = self._once().map(escape).rename(columns=escape).style.hide(axis="index")
-        for row, heading in self.bold:
-            style = style.map(lambda _: "textbf:--rwrap", subset=(row, escape(heading)))
+        cells = self._styled(self._once().map(escape), lambda text: f"\\textbf{{{text}}}")
         aligned = "".join("l" if heading in self.text_columns else "r" for heading in self.headings)
-        text = style.to_latex(
-            hrules=True, caption=escape(self.caption), label=f"tab:{label.replace('_', '-')}", position="t",
-            position_float="centering", column_format=aligned,
+        text = cells.rename(columns=escape).to_latex(
+            index=False, escape=False, caption=escape(self.caption), label=f"tab:{label.replace('_', '-')}",
+            position="t", column_format=aligned,
         )  # fmt: skip
-        lines = text.replace("\\centering\n", "\\centering\n\\small\n").splitlines()
+        begin, *lines = text.splitlines()
+        lines = ["% needs \\usepackage{booktabs}", begin, "\\centering", "\\small", *lines]
         first = lines.index("\\midrule") + 1
         for start in reversed(self.starts):
             lines.insert(first + start, "\\midrule")
-        return "\n".join([line.translate(SYMBOLS) for line in ["% needs \\usepackage{booktabs}", *lines]]) + "\n"
+        return "\n".join([line.translate(SYMBOLS) for line in lines]) + "\n"
 
     def html(self) -> str:
         """Return an HTML table without styles, everything in it escaped: <data> holds the number behind a cell.
@@ -140,7 +178,8 @@ class Table:
         if heading in self.text_columns:
             said = self.name if heading in self.lines else str
             return [said(value) if value else NOTHING for value in values]
-        spread = self.data.get(SPREAD.format(heading, self.spread), pd.Series(math.nan, index=values.index))
+        nothing = pd.Series(math.nan, index=values.index)
+        spread = self.data.get(f"{heading}, {DEVIATION}", self.data.get(f"{heading}, {HALF}", nothing))
         write = self.formats.get(heading, Format())
         texts = [write(float(value), float(far)) for value, far in zip(values, spread, strict=True)]
         return [f"≥ {text}" if (i, heading) in self.bounds else text for i, text in enumerate(texts)]
@@ -163,8 +202,3 @@ class Table:
 def escape(text: str) -> str:
     """Return text as LaTeX prints it: an underscore becomes a backslash and an underscore."""
     return text.translate(LATEX)
-
-
-def spread_columns(heading: str, values: Sequence[tuple[float, float]], spread: str) -> dict[str, list[float]]:
-    """Return the two columns of a number and how far it spreads."""
-    return {heading: [value for value, _ in values], SPREAD.format(heading, spread): [far for _, far in values]}

@@ -14,55 +14,27 @@ FROM_SCRATCH = "from scratch"
 SCRATCH_B = f"{FROM_SCRATCH}, equal macs"  # as Liu et al. 2019 call it
 OLD_RULES = "Protocol 1: epoch splits not tuned, see docs/protocol.md"
 
-METHODS = {
+# methods, architectures and datasets
+NAMES = {
     "dense": "Dense", "random": "Random", "wgsef": "WGSEF", "wgsef_dc": "WGSEF-DC", "wgsef_split": "WGSEF-Split",
     "group_lasso": "Group lasso", "l1_filter": "L1 filters", "magnitude": "Magnitude", "gmp": "GMP",
-}  # fmt: skip
-ARCHITECTURES = {
     "mlp": "MLP", "lenet5": "LeNet-5", "lenet5_caffe": "LeNet-5 (Caffe)", "vgg16": "VGG-16", "resnet18": "ResNet-18",
     "resnet20": "ResNet-20", "resnet32": "ResNet-32", "resnet44": "ResNet-44", "resnet50": "ResNet-50",
     "resnet56": "ResNet-56", "resnet110": "ResNet-110",
-}  # fmt: skip
-DATASETS = {
     "digits": "digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100", "imagenet": "ImageNet", "tiny_imagenet": "Tiny ImageNet",
 }  # fmt: skip
 GROUPINGS = {"n_of_m": "N:M", "element": "single-weight"}
 
-# a column with its value; {} is the value
+# a column with its value, {}; of any other column the value stands behind the name
 CONDITIONS = {
-    "grouping": "{} groups",
-    "scope": "{} scope",
-    "start": "from {}",
-    "epochs": "{} epochs",
-    "train_images": "{} images",
-    "protocol": "protocol {}",
-    "suite": "suite {}",
-    "keep": "keep {}",
-    "device": "{}",
-    "threads": "{} threads",
-    "batch": "batch {}",
-    "backend": "{}",
-    "optimizer": "{}",
-    "lr": "lr {}",
-    "finetune_lr": "fine-tuning lr {}",
-    "momentum": "momentum {}",
-    "weight_decay": "weight decay {}",
-    "batch_size": "batch size {}",
-    "schedule": "{} schedule",
-    "schedule_over": "one schedule per {}",
-    "warmup": "warm-up {}",
-    "label_smoothing": "label smoothing {}",
-    "augmentation": "augmentation {}",
-    "normalisation": "normalisation {}",
-    "dense_weights": "dense network {}",
-    "round_to": "rounded to {}",
-    "precision": "{}",
-    "measure": "groups measured {}",
-    "dense_epochs": "{} dense epochs",
-    "sparsify_epochs": "{} sparsify epochs",
-    "finetune_epochs": "{} fine-tuning epochs",
-}
+    "grouping": "{} groups", "scope": "{} scope", "start": "from {}", "epochs": "{} epochs",
+    "train_images": "{} images", "threads": "{} threads", "device": "{}", "backend": "{}", "optimizer": "{}",
+    "precision": "{}", "finetune_lr": "fine-tuning lr {}", "schedule": "{} schedule",
+    "schedule_over": "one schedule per {}", "warmup": "warm-up {}", "dense_weights": "dense network {}",
+    "round_to": "rounded to {}", "measure": "groups measured {}", "dense_epochs": "{} dense epochs",
+    "sparsify_epochs": "{} sparsify epochs", "finetune_epochs": "{} fine-tuning epochs",
+}  # fmt: skip
 EMPTY = {
     "finetune_lr": "no fine-tuning lr",
     "augmentation": "no augmentation",
@@ -87,22 +59,16 @@ AXES = {
 
 
 def name(code: str) -> str:
-    """Return the name of a method, an architecture, a dataset or a grouping for people; one that is unknown stays."""
-    for words in (METHODS, ARCHITECTURES, DATASETS):
-        if code in words:
-            return words[code]
-    return code
+    """Return the name of a method, an architecture, or a dataset for people; one that is unknown stays."""
+    return NAMES.get(code, code)
 
 
 def line_name(line: str, labels: Mapping[str, str] | None = None) -> str:
     """Return a line such as `wgsef_dc (element, lam=1)` for people; `labels` says what the user calls a method."""
-    code, bracket = (*line.split(" (", 1), "")[:2]
+    code, _, bracket = line.partition(" (")
     said = (labels or {}).get(code) or name(code)
-    if not bracket:
-        return said
-    grouping = re.match(r"[\w]+", bracket)
-    first = grouping.group() if grouping else ""
-    return f"{said} ({GROUPINGS.get(first, first)}{bracket[len(first) :]}"
+    first = re.match(r"\w*", bracket)[0]  # type: ignore[index]
+    return f"{said} ({GROUPINGS.get(first, first)}{bracket[len(first) :]}" if bracket else said
 
 
 def setting_name(architecture: str, dataset: str) -> str:
@@ -119,9 +85,8 @@ def condition(column: str, value: Any) -> str:
     """Return a column with its value in words, such as `lr 0.02`."""
     if value is None or value != value:
         return EMPTY.get(column, f"{column} unknown")
-    if column == "train_images":
-        return f"{value:,.0f} images"
-    text = CONDITIONS.get(column, f"{column}={{}}").format(plain(value))
+    said = f"{value:,.0f}" if column == "train_images" else plain(value)
+    text = CONDITIONS.get(column, column.replace("_", " ") + " {}").format(said)
     return text.removesuffix("s") if text in ("1 threads", "1 epochs") else text
 
 
@@ -141,7 +106,7 @@ def wrapped(text: str, letters: int, indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def listed(names: Sequence[str], most: int = 5, joined: str = ", ", last: str = " and ") -> str:
     """Return names joined by commas, at most so many of them and the number of the others."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f"{last}{len(names) - most} more" if len(names) > most else ""
+    return joined.join(names[:most]) + more

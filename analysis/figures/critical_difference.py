@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
+from analysis.annotation import variants
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets
 from analysis.plot.marks import line_look
 from analysis.plot.style import look, pt
-from analysis.ranking import FEWEST_NETWORKS, FEWEST_PROBLEMS, choice_said, rankings, variants
+from analysis.ranking import FEWEST_NETWORKS, FEWEST_PROBLEMS, choice_said, rankings
 from analysis.registry import FigureEntry
 from analysis.statistics import LEVEL
 from analysis.wording import line_name
@@ -45,8 +46,8 @@ def data(frame: Frame) -> pd.DataFrame:
     names, pairs = list(ranking.ranks.index), ranking.pairs()
     half = pairs.pivot_table("holm", index="A", columns="B").reindex(index=names, columns=names)
     p = half.combine_first(half.T).loc[names, names].fillna(1.0)
-    rows = pd.DataFrame({"panel": "", "line": names, "rank": ranking.ranks}, names)
-    rows["variant"] = rows["line"].map(variants([ranking]))
+    numbers = variants(names)
+    rows = pd.DataFrame({"panel": "", "line": names, "rank": ranking.ranks, "variant": pd.Series(numbers)}, names)
     caption = [
         f"{len(names)} methods on {ranking.said}",
         f"Bars join methods that no paired t-test of the {len(ranking.networks)} networks tells apart (Holm's "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -10,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.annotation import named, variants
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import Plot, described, facets, label
 from analysis.plot.marks import PLAIN, draw_line, legend_line, line_look
 from analysis.plot.style import DENSE_COLOUR, Style, pt
-from analysis.ranking import Ranking, choice_said, panel_of, rankings, shown, variants
+from analysis.ranking import Ranking, choice_said, panel_of, rankings, shown
 from analysis.registry import FigureEntry
 from analysis.statistics import DIGITS, paired
 from analysis.wording import line_name, listed, wrapped
@@ -36,7 +36,7 @@ def data(frame: Frame) -> pd.DataFrame:
     """
     found = shown(rankings(frame))
     rows = pd.concat([_rows(one).assign(panel=panel_of(one, found)) for one in found], ignore_index=True)
-    rows["variant"] = rows["line"].map(variants(found))
+    rows["variant"] = rows["line"].map(variants(rows["line"]))
     scale = axis.far_reaching([*rows["x"], *_ends(rows)])
     means = ["their mean", "mean of the networks, with the 95 % t-interval of this one difference"]
     caption = [
@@ -67,26 +67,26 @@ def draw(data: pd.DataFrame) -> Figure:
 def _rows(ranking: Ranking) -> pd.DataFrame:
     """Return the rows of one ranking, the best mean rank first."""
     names = list(ranking.ranks.index)[:MOST]
-    points, means = 100 * ranking.scores[names], []
+    tests = pd.DataFrame([paired(ranking.networks[name], ranking.networks[names[0]]) for name in names])
+    means = pd.DataFrame({
+        "kind": "mean", "line": names, "y": range(len(names)), "x": tests["difference"],
+        "x_half": tests["high"] - tests["difference"], "best": [*ranking.best["best"][names]],
+    })  # fmt: skip
+    points = 100 * ranking.scores[names]
     apart = points.sub(points[names[0]], axis=0).round(DIGITS - 2)
-    for y, name in enumerate(names):
-        test = paired(ranking.networks[name], ranking.networks[names[0]])
-        half = test.high - test.difference if y else math.nan
-        best = bool(ranking.best["best"][name])
-        means.append({"kind": "mean", "line": name, "y": y, "x": test.difference, "x_half": half, "best": best})
     problems = apart[names[1:]].melt(var_name="line", value_name="x").assign(kind="problem")
-    return pd.concat([pd.DataFrame(means), problems.assign(y=problems["line"].map(names.index))])
+    return pd.concat([means, problems.assign(y=problems["line"].map(names.index))])
 
 
 def _said(ranking: Ranking, frame: Frame, several: bool) -> list[str]:
     """Say what was compared, who may be the best, and who has no row."""
-    best, lower = ranking.best["best"], list(ranking.ranks.index)[MOST:]
+    best = ranking.best["best"]
     names = [frame.name(name) for name in ranking.ranks.index if best[name]]
     verdict = f"May be the best by Hsu's 95 % intervals over {len(ranking.networks)} networks: {listed(names, MOST)}"
     if len(ranking.networks) < 2:
         verdict = "From one network there is no interval, and nothing tells who is the best on others"
-    left_out = [f"Not shown, of lower ranks: {listed([*map(frame.name, lower)])}"] if lower else []
-    return [f"{len(best)} methods on " * several + ranking.said, verdict, *left_out]
+    lower = named("Not shown, of lower ranks", ranking.ranks.index[MOST:], frame.name)
+    return [f"{len(best)} methods on " * several + ranking.said, verdict, lower]
 
 
 def _panel(plot: Plot, axes: Axes, rows: pd.DataFrame, names: dict[str, str]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.annotation import in_order, method_of
+from analysis.annotation import CONDITIONS, differing, in_order, method_of, named
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets, label
@@ -18,7 +16,7 @@ from analysis.plot.style import look, pt
 from analysis.registry import FigureEntry
 from analysis.select import tried_said
 from analysis.statistics import seeds_between
-from analysis.wording import condition, listed, wrapped
+from analysis.wording import wrapped
 from results.errors import Skip
 
 ROW, LINE, TITLE, BELOW = 0.17, 0.1, 0.16, 1.0  # inches: of a row, a line more in it, a title, the axis with the bar
@@ -40,7 +38,10 @@ def data(frame: Frame) -> pd.DataFrame:
     widths = rows[[*keys, "seed"]].join(pd.DataFrame([*rows["groups_kept"]], rows.index, families, dtype="float64"))
     means = widths.groupby([*keys, "seed"], sort=False).mean().groupby(keys, sort=False).mean()
     table = means.round(DIGITS).reset_index()
-    _check_shares(frame, rows, table[families], table[["keep"]].to_numpy() * groups.to_numpy())
+    budgets = table[["keep"]].to_numpy() * groups.to_numpy()
+    step = max(1.0, rows["round_to"].fillna(1).max()) if "round_to" in rows else 1.0  # that widths are rounded to
+    if (abs(table[families] - budgets) <= step).all(axis=None):
+        raise Skip(f"all methods of {frame.subject} keep the share of the budget in every layer")
     found = []
     for keep, part in table.groupby("keep", sort=False):
         rivals = part if len(part[families].drop_duplicates()) > 1 else part.assign(scope="")
@@ -103,36 +104,26 @@ def _comparable(frame: Frame) -> tuple[pd.DataFrame, pd.Series, list[str]]:
         raise Skip(f"no pruned trial of {frame.title} tells how many groups it kept in each family")
     divided = mine["groups"].mode()[0]
     odd, mine = mine[mine["groups"] != divided], mine[mine["groups"] == divided]
-    names = [*map(frame.name, in_order(list(others["line"])))]
-    said = {"other groups": listed(names), "trials that divide the network otherwise": len(odd)}
-    notes = [f"Left out, {what}: {who}" for what, who in said.items() if who]
-    several = "scope" in mine and mine["scope"].nunique() > 1
-    scope = [condition("scope", one) for one in mine["scope"]] if several else [""] * len(mine)
-    rest = [one.removeprefix(word).removeprefix(", ") for one, word in zip(mine["panel"], scope, strict=True)]
-    order = mine["line"].map(in_order(list(mine["line"])).index)
-    mine = mine.assign(scope=scope, conditions=rest if len(set(rest)) > 1 else "", order=order)
+    notes = [
+        named("Left out, other groups", others["line"], frame.name),
+        f"Left out, trials that divide the network otherwise: {len(odd)}" if len(odd) else "",
+    ]
+    mine = mine.assign(
+        scope=differing(mine, ["scope"]), conditions=differing(mine, [one for one in CONDITIONS if one != "scope"]),
+        order=mine["line"].map(in_order(list(mine["line"])).index),
+    )  # fmt: skip
     mine = mine.sort_values(["keep", "scope", "order", "epochs"], ascending=[False, *[True] * 3], kind="stable")
     return mine, pd.Series(divided, range(1, len(divided) + 1)), notes
-
-
-def _check_shares(frame: Frame, rows: pd.DataFrame, kept: pd.DataFrame, budgets: npt.NDArray[Any]) -> None:
-    """Raise Skip if every width is that of its budget, to a group or to what widths are rounded to."""
-    step = max(1.0, rows["round_to"].fillna(1).max()) if "round_to" in rows else 1.0
-    if (abs(kept - budgets) <= step).all(axis=None):
-        raise Skip(f"all methods of {frame.subject} keep the share of the budget in every layer")
 
 
 def _label(mine: pd.DataFrame, rivals: pd.DataFrame, name: Callable[[str], str]) -> str:
     """Name the lines of a row among those of its keep, such as `layer scope: all 6 methods`, or `WGSEF, 4 epochs`."""
     scope = mine["scope"].iloc[0]
-    rivals = rivals[rivals["scope"] == scope]
-    others = in_order(list(rivals["line"][~rivals["line"].isin(mine["line"])]))
-    shared = mine.groupby("line", sort=False)["conditions"].agg(list)
-    whole = [len(some) == (rivals["line"] == line).sum() for line, some in shared.items()]
-    rest = ["" if all_ else f", {' and '.join(some)}" for all_, some in zip(whole, shared, strict=True)]
-    words = [name(line) + more for line, more in zip(shared.index, rest, strict=True)]
-    said, count = "; ".join(words), len(set(map(method_of, shared.index)))
-    if all(whole) and count > max(2, len(others)):
+    outside = set(rivals[rivals["scope"] == scope].drop(mine.index)["line"])
+    conditions = mine.groupby("line", sort=False)["conditions"].agg(" and ".join)
+    said = "; ".join(name(str(one)) + f", {some}" * (one in outside) for one, some in conditions.items())
+    others, count = in_order(list(outside - set(mine["line"]))), len(set(map(method_of, conditions.index)))
+    if outside.isdisjoint(mine["line"]) and count > max(2, len(others)):
         said = f"all but {', '.join(map(name, others))}" if others else f"all {count} methods"
     return f"{scope}: {said}" if scope else said
 

@@ -9,21 +9,22 @@ from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.annotation import in_order, method_of
+from analysis.annotation import beside_lam, named, variants
 from analysis.frame import Frame
 from analysis.plot import axes as axis
-from analysis.plot.facets import OTHERS, Panel, Plot, described, facets, label
-from analysis.plot.marks import GREY, draw_line, exact_handles, exact_look, fallen, fill, legend_line, side_by_side
-from analysis.plot.style import Style, look, pt
+from analysis.plot import marks
+from analysis.plot.facets import Panel, Plot, described, facets, label, leading
+from analysis.plot.style import Style, pt
 from analysis.registry import FigureEntry
-from analysis.select import FIXED
+from analysis.select import AUTO, BOUND, DIGITS, FIXED
 from analysis.statistics import points, seeds_said
-from analysis.strengths import CELLS, FEWEST, WORDS, beside_lam, curves, words
-from analysis.wording import AXES, condition, grouping_name, listed
+from analysis.wording import AXES, condition, grouping_name
 from results.errors import Skip
 
+CELLS = ["panel", "grouping", "keep"]
+FEWEST = 3  # strengths that make a curve
+WORDS = (AUTO, BOUND)
 BELOW = 1.0  # points below no drop, and below the lowest, that an interval may reach
 ROOM, ASIDE, AROUND = 0.38, 0.07, 0.55  # inches: for a word on the axis, between the marks at it, around a panel
 BESIDE = 2  # panels of accuracy beside each other
@@ -39,13 +40,13 @@ class Quantity:
     """A row of panels: its label, its name in captions, its height in inches, the ends of its values, its scale."""
 
     label: str
-    name: str
+    name: str = ""
     height: float = 0
     ends: tuple[float, float] = (0, 100)
     scale: axis.Scale = "linear"
 
 
-ACCURACY = {"top1": Quantity(AXES["test_top1"], "")}
+ACCURACY = {"top1": Quantity(AXES["test_top1"])}
 EXACTNESS = {
     "exact": Quantity("At k (%)", "at k", 0.85),
     "above": Quantity("Above k (%)", "above k", 1.0, (0, math.inf), "symlog"),
@@ -63,23 +64,24 @@ def data(frame: Frame, quantities: Mapping[str, Quantity]) -> pd.DataFrame:
     rows = _rows(frame)
     exactness = "exact" in quantities
     rows = rows[rows["exact"].notna() | (rows["status"] == "failed")] if exactness else rows
-    over_lam = curves(rows)
-    if over_lam.empty:
+    fixed = rows[(rows["strength"] == FIXED) & (rows["lam"] > 0)]
+    curves = fixed[fixed.groupby([*CELLS, "line"])["lam"].transform("nunique") >= FEWEST]
+    if curves.empty:
         tells = " and tells how many groups were left" if exactness else ""
         raise Skip(f"no method of {frame.title} has {FEWEST} values of lam under otherwise equal conditions{tells}")
-    beside, chosen = words(rows, over_lam)
-    zero = in_order(list(rows[rows["lam"] == 0].merge(over_lam[CELLS].drop_duplicates(), on=CELLS)["line"]))
-    told, title = _titled(pd.concat([over_lam, beside]), frame)
-    found = _points(told, quantities)
-    held, notes = _held(found, quantities, frame)
+    others = rows.merge(curves[CELLS].drop_duplicates())
+    words, chosen = _words(others[others["strength"].isin(WORDS)], curves)
+    found, held, notes = _points(pd.concat([curves, words]), quantities, frame)
+    groupings = curves["grouping"].unique()
+    title = frame.title if len(groupings) > 1 else f"{frame.title}, {grouping_name(groupings[0])}"
     top1 = found[found["quantity"] == "top1"]
     shown = [word for word in WORDS if word in set(found["strength"])]
     caption = [
         seeds_said(top1["n"]),
         MEASURED if exactness else "",
         f"Lines across: lam {' and '.join(shown)}, set by the data without tuning" if shown else "",
-        f"Of several configurations the best on validation: {listed(list(map(frame.name, chosen)))}" if chosen else "",
-        f"lam 0 has no place on this axis: {listed(list(map(frame.name, zero)))}" if zero else "",
+        named("Of several configurations the best on validation", chosen, frame.name),
+        named("lam 0 has no place on this axis", others["line"][others["lam"] == 0], frame.name),
         *notes,
         axis.coinciding(top1.assign(x=top1["lam"].fillna(0)), frame.name),
     ]
@@ -95,130 +97,120 @@ def draw(data: pd.DataFrame) -> Figure:
     else:
         plot = facets(data, share_y=False, across=BESIDE)
     low, high = data["lam"].min(), data["lam"].max()
-    inch = (high / low) ** (1 / _inches(plot, len(data.attrs["words"])))
+    room = plot.width - AROUND
+    inch = (high / low) ** (1 / (room - ROOM * len(data.attrs["words"])))
     places = {word: high * inch ** (ROOM * (i + 1)) for i, word in enumerate(data.attrs["words"])}
     for panel in plot.panels():
         _panel(plot, panel, places, inch**ASIDE)
-        quantity = panel.row or "top1"
-        middle = [0, 50, 100] if quantity == "exact" else None
-        held = data.attrs["held"][panel.row or panel.col]
-        axis.set_scale([panel.axes], "y", held, quantities[quantity].scale, middle, most=6 if panel.row is None else 5)
-    lams, most = sorted(data["lam"].dropna().unique()), 6 if _inches(plot) > 2 else 4
+    lams, most = sorted(data["lam"].dropna().unique()), 6 if room > 2 else 4
     narrow = high < DECADES * low and len(lams) <= most
     at = lams if narrow else axis.ticks(low / 1.01, high * 1.01, "log", most)
     ends = [low, high, *(place * inch ** (ROOM / 2) for place in places.values())]
     axis.set_scale(plot.axes, "x", ends, "log", at, words={place: word for word, place in places.items()})
     if len(quantities) == 1:
-        plot.handles |= exact_handles(set(data["filled"]))
+        plot.handles |= marks.exact_handles(set(data["filled"]))
     labels = [quantity.label for quantity in quantities.values()]
     label(plot, AXES["lam"], labels if len(labels) > 1 else labels[0])
     return plot.finish()
 
 
-def _inches(plot: Plot, words: int = 0) -> float:
-    """Return how wide the part of a panel is that has numbers, beside so many words, in inches of paper."""
-    columns = plot.axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
-    return float(plot.figure.get_figwidth()) / columns / look().pen - AROUND - ROOM * words
-
-
 def _rows(frame: Frame) -> pd.DataFrame:
     """Return the pruned trials with the quantities, in percent and points, and with lines but for lam."""
     rows = frame.pruned
-    k = [sum(target) if isinstance(target, tuple) else 0 for target in rows.get("groups_target", [None] * len(rows))]
-    drop = rows["projection_drop"] if "projection_drop" in rows else pd.Series(math.nan, index=rows.index)
-    wanted = pd.Series(k, index=rows.index, dtype="float64")
+    rows = rows.reindex(columns=rows.columns.union(["groups_target", "projection_drop", "val_top1"], sort=False))
+    k = rows["groups_target"].map(lambda target: sum(target) if isinstance(target, tuple) else 0)
     return rows.assign(
-        exact=100 * rows["k_reached"], above=100 * rows["groups_above"] / wanted.where(wanted > 0), drop=100 * drop,
-        top1=100 * rows["test_top1"], line=beside_lam(rows),
+        exact=100 * rows["k_reached"], above=100 * rows["groups_above"] / k.where(k > 0),
+        drop=100 * rows["projection_drop"], top1=100 * rows["test_top1"],
+        line=beside_lam(rows),
     )  # fmt: skip
 
 
-def _titled(rows: pd.DataFrame, frame: Frame) -> tuple[pd.DataFrame, str]:
-    """Return the rows in the order of their panels, with titles of these, and the title of the figure."""
-    groupings = rows["grouping"].unique()
-    rows = rows.sort_values(CELLS, ascending=[True, True, False], kind="stable")
-    names = rows["grouping"].map(grouping_name) if len(groupings) > 1 else pd.Series("", index=rows.index)
-    cells = zip(rows["panel"], names, rows["keep"].map(partial(condition, "keep")), strict=True)
-    rows = rows.assign(panel=[", ".join(filter(None, cell)) for cell in cells])
-    return rows, frame.title if len(groupings) > 1 else f"{frame.title}, {grouping_name(groupings[0])}"
+def _words(rows: pd.DataFrame, curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return those of the trials of auto and bound that are drawn, and the contenders of which one was chosen.
+
+    Of a contender they are those of its lines that have a curve; if it has none, of its line that is best on
+    validation, which is then called as the contender.
+    """
+    rows = rows.merge(curves[[*CELLS, "line"]].drop_duplicates().assign(curve=True), how="left")
+    parts, chosen = [rows.iloc[:0]], []
+    for (*_, contender, _), mine in rows.groupby([*CELLS, "contender", "strength"]):
+        if mine["curve"].any():
+            mine = mine[mine["curve"].notna()]
+        elif mine["line"].nunique() > 1 and mine["val_top1"].notna().any():
+            best = mine.groupby("line")["val_top1"].mean().round(DIGITS).idxmax()
+            mine = mine[mine["line"] == best].assign(line=str(contender))
+            chosen.append(str(contender))
+        parts.append(mine)
+    return pd.concat(parts), chosen
 
 
-def _points(rows: pd.DataFrame, quantities: Mapping[str, Quantity]) -> pd.DataFrame:
-    """Return a row per quantity and point of a line, panels as they first come; a share of trials has no interval."""
-    keys = ["panel", "line", "strength", "lam"]
-    exact = rows.groupby(keys, dropna=False)["k_reached"].agg(reached="sum", told="count").reset_index()
-    means = points(rows, keys, list(quantities)).merge(exact, on=keys)
-    panels = list(dict.fromkeys(rows["panel"]))
-    means = means.sort_values("panel", key=lambda names: names.map(panels.index), kind="stable")
-    lines = in_order(list(means["line"]))
+def _points(
+    rows: pd.DataFrame, quantities: Mapping[str, Quantity], frame: Frame
+) -> tuple[pd.DataFrame, dict[str, list[float]], list[str]]:
+    """Return a row per quantity and point of a line, the values that each axis has to hold, and what lies outside."""
+    means = points(rows, [*CELLS, "line", "strength", "lam"], list({**quantities, "exact": None}))
+    several = means["grouping"].nunique() > 1
+    panels = [
+        ", ".join(filter(None, (panel, grouping_name(grouping) * several, condition("keep", keep))))
+        for panel, grouping, keep in means[CELLS].itertuples(index=False)
+    ]
     place = means["strength"].where(means["strength"] != FIXED, "lam " + means["lam"].map("{:g}".format))
-    common = means[keys].assign(
-        variant=[[one for one in lines if method_of(one) == method_of(line)].index(line) for line in means["line"]],
-        filled=[fill(reached, told) for reached, told in zip(means["reached"], means["told"], strict=True)],
-        place=place + ", " + means["panel"] if len(panels) > 1 else place,
-    )
-    parts = []
+    common = means[["line", "strength", "lam"]].assign(
+        panel=panels, variant=means["line"].map(variants(means["line"])), filled=means["exact"].map(marks.fill),
+        place=place + ", " + pd.Series(panels) if len(set(panels)) > 1 else place,
+    )  # fmt: skip
+    parts, held, notes = [], {"exact": [0.0, 100.0]}, []
     for name, quantity in quantities.items():
-        y, half = means[name], means[f"{name}_half"].fillna(0) * (name != "exact")
+        y, half = means[name], means[f"{name}_half"].fillna(0) * (name != "exact")  # a share has no interval
         low, high = (y - half).clip(*quantity.ends), (y + half).clip(*quantity.ends)
-        parts.append(common.assign(quantity=name, y=y, y_half=half, y_low=low, y_high=high, n=means[f"{name}_n"]))
-    return pd.concat(parts, ignore_index=True).dropna(subset=["y"])
-
-
-def _held(
-    found: pd.DataFrame, quantities: Mapping[str, Quantity], frame: Frame
-) -> tuple[dict[str, list[float]], list[str]]:
-    """Return the values that each row of panels, or each panel of accuracy, has to hold; say what lies outside."""
-    held: dict[str, list[float]] = {"exact": [0.0, 100.0]}
-    notes: list[str] = []
-    for name, rows in found.groupby("quantity", sort=False):
-        if name == "top1":
-            held["top1"], said = axis.robust_range(rows, frame.name)
-        elif name != "exact":
-            held[str(name)], said = axis.holding(
-                rows, min(0.0, rows["y"].min()) - BELOW, math.inf, frame.name, "symlog"
-            )
-        else:
+        part = common.assign(quantity=name, y=y, y_half=half, y_low=low, y_high=high, n=means[f"{name}_n"])
+        parts.append(part.dropna(subset=["y"]))
+        if name == "exact":
             continue
-        notes += [f"{one} ({quantities[str(name)].name})" if len(quantities) > 1 else one for one in said]
-    low, high = min(held["top1"]), max(held["top1"])
-    for panel, rows in found[(found["quantity"] == "top1") & (found["y"] >= low)].groupby("panel"):
-        held[str(panel)] = [*rows["y"], *rows["y_low"].clip(lower=low), *rows["y_high"].clip(upper=high)]
-    return held, notes
+        if name == "top1":
+            held[name], said = axis.robust_range(parts[-1], frame.name)
+        else:
+            least = min(0.0, y.min()) - BELOW
+            held[name], said = axis.holding(parts[-1], least, math.inf, frame.name, quantity.scale)
+        notes += [f"{one} ({quantity.name})" if quantity.name else one for one in said]
+    return pd.concat(parts, ignore_index=True), held, notes
 
 
 def _panel(plot: Plot, panel: Panel, places: Mapping[str, float], step: float) -> None:
-    """Draw the lines of one panel; marks of several lines at one word are a factor `step` apart."""
-    axes, rows = panel.axes, panel.rows
-    tells_k, low = panel.row is None, min(plot.attrs["held"][panel.row or panel.col])
-    if panel.row in (None, "top1"):
-        rows = rows.assign(y_low=rows["y_low"].where(rows["y"] >= low), y_high=rows["y_high"].where(rows["y"] >= low))
-    lead = plot.lead(rows)
-    shifts = dict(zip(lead, [0.0] * len(lead) if tells_k else side_by_side(len(lead)), strict=True))
-    for line in in_order(list(rows["line"])):
-        style, mine = plot.style(line), rows[rows["line"] == line].assign(x=lambda one: one["lam"])
-        variant = int(mine["variant"].iloc[0])
-        marked = Style(style.colour, "") if tells_k else style
-        fixed = mine[mine["strength"] == FIXED]
-        draw_line(axes, fixed, marked, variant, aside=shifts.get(line, 0), grey=line not in lead)
-        if line not in lead:
-            plot.handles[OTHERS] = Line2D([], [], color=GREY, linewidth=pt(0.7))
+    """Draw the lines of one panel and scale its y; marks of several lines at one word are a factor `step` apart."""
+    axes, rows, tells_k = panel.axes, panel.rows.assign(x=panel.rows["lam"]), panel.row is None
+    quantity = "top1" if tells_k else panel.row
+    held = plot.attrs["held"][quantity]
+    low = min(held)
+    if quantity == "top1":
+        rows = marks.accuracies(rows, low)
+    lead = leading(rows)
+    for word, place in places.items():
+        there = [line for line in lead if line in set(rows["line"][rows["strength"] == word])]
+        at = {line: place * step**shift for line, shift in zip(there, marks.side_by_side(len(there), 1), strict=True)}
+        rows["x"] = rows["x"].where(rows["strength"] != word, rows["line"].map(at))
+    shifts = dict(zip(lead, [0.0] * len(lead) if tells_k else marks.side_by_side(len(lead)), strict=True))
+    for line in plot.lines(rows, lead):
+        is_fixed = line.rows["strength"] == FIXED
+        fixed, beside = line.rows[is_fixed], line.rows[~is_fixed]
+        marked = Style(line.style.colour, "") if tells_k else line.style
+        marks.draw_line(axes, fixed, marked, line.variant, aside=shifts.get(line.name, 0), grey=not line.told)
+        if not line.told:
             continue
-        for word, place in places.items():
-            beside = [one for one in lead if one in set(rows["line"][rows["strength"] == word])]
-            if line in beside:
-                at = place * step ** (beside.index(line) - (len(beside) - 1) / 2)
-                mine["x"] = mine["x"].where(mine["strength"] != word, at)
-                draw_line(axes, mine[mine["strength"] == word], marked, joined=False)
-        for level in mine["y"][mine["strength"] != FIXED]:
-            axes.axhline(level, color=style.colour, linestyle=":", linewidth=pt(0.8), zorder=2)
+        marks.draw_line(axes, beside, marked, joined=False)
+        for level in beside["y"]:
+            axes.axhline(level, color=line.style.colour, linestyle=":", linewidth=pt(0.8), zorder=2)
         if tells_k:
-            for filled, marks in mine.groupby("filled"):
-                axes.plot(marks["x"], marks["y"], zorder=4, **exact_look(style, str(filled)))
-        if panel.row in (None, "top1"):
-            fallen(axes, mine, low, style)
-        handle = legend_line(style, 2 * variant if tells_k else variant, joined=len(fixed) > 0)
-        plot.handles.setdefault(plot.name(line), handle)
+            for filled, some in line.rows.groupby("filled"):
+                axes.plot(some["x"], some["y"], zorder=4, **marks.exact_look(line.style, str(filled)))
+        if quantity == "top1":
+            marks.fallen(axes, line.rows, low, line.style)
+        handle = marks.legend_line(line.style, line.variant, len(fixed) > 0, solid=tells_k)
+        plot.handles.setdefault(plot.name(line.name), handle)
+    if tells_k:  # a panel of accuracy has a range of its own
+        held = axis.holding(rows[rows["y"] >= low], low, max(held), plot.name)[0]
+    axis.set_scale([axes], "y", held, plot.attrs["quantities"][quantity].scale, most=6 if tells_k else 5)
 
 
 def _entry(name: str, description: str, needs: tuple[str, ...], quantities: Mapping[str, Quantity]) -> FigureEntry:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.annotation import DENSE, TIMING
+from analysis.annotation import DENSE, TIMING, present
 from analysis.frame import Frame, devices
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets, label
+from analysis.plot.lines import PAR
 from analysis.plot.marks import draw_par
 from analysis.plot.style import COLOURS, DENSE_COLOUR, MARKS, pt
 from analysis.registry import FigureEntry
 from analysis.select import PHASES
-from analysis.statistics import seeds_between
+from analysis.statistics import points, seeds_between
 from analysis.wording import AXES, GROUPINGS
 from results.errors import Skip
 
@@ -25,10 +27,9 @@ COLOURED = ["filter", "coupled", "channel", "shape", "kernel", "neuron", "depth"
 COLOURS_OF = dict(zip(COLOURED, [*COLOURS, DENSE_COLOUR], strict=True))
 OTHERS = ("#9A9A9A", "#8C564B", "#C9B200")  # groupings of a user's own
 KINDS = ("compact", "masked", "compact+masked", "positions", "csr", "bsr", "semi_structured")
-TORCH, UNKNOWN = "torch", "unknown"
+TORCH, UNKNOWN, PROMISE = "torch", "unknown", "as promised"
 BATCHES = {1: "speedup_b1", 64: "speedup_b64"}
-NETWORK = ["problem", "experiment", "configuration", *PHASES, *TIMING, "kind", "backend"]
-PAR, PROMISE = "speedup 1", "as promised"
+NETWORK = ["grouping", "problem", "experiment", "configuration", *PHASES, *TIMING, "kind", "backend"]
 
 
 def data(frame: Frame) -> pd.DataFrame:
@@ -38,22 +39,19 @@ def data(frame: Frame) -> pd.DataFrame:
     realisation. Backends other than torch are those of latency.csv, each against its own dense network. Raises Skip if
     no pruned trial has both speedups.
     """
-    done = frame.pruned[frame.pruned["status"] == "done"]
-    rows = done[(done["mac_speedup"] > 0) & (done["speedup_b64"] > 0)]
+    rows = frame.pruned
+    rows = rows[(rows["status"] == "done") & (rows["mac_speedup"] > 0) & (rows["speedup_b64"] > 0)]
     if rows.empty:
         raise Skip("no pruned trial has both mac_speedup and speedup_b64")
     kinds = rows["realisation"].fillna(UNKNOWN) if "realisation" in rows else UNKNOWN
     rows = rows.assign(kind=kinds, backend=TORCH)
     rows = pd.concat([rows, *_backends(frame, rows)], ignore_index=True)
-    columns = [column for column in BATCHES.values() if column in rows]
-    numbers = ["mac_speedup", *columns]
-    rows[numbers] = rows[numbers].where(rows[numbers] > 0)  # a logarithmic axis has no place for 0
-    keys = ["grouping", *(column for column in NETWORK if column in rows)]
-    seeds = rows.groupby([*keys, "seed"], dropna=False)[numbers].mean().reset_index()
-    means = seeds.groupby(keys, dropna=False)
-    wide = means[numbers].mean().assign(n=means["seed"].nunique()).reset_index()
-    told = wide.melt(["grouping", "kind", "backend", "mac_speedup", "n"], columns, "quantity", "y").dropna(subset=["y"])
-    told = told.rename(columns={"mac_speedup": "x"}).assign(panel="")
+    parts = []
+    for y in present(rows, list(BATCHES.values())):
+        means = points(rows[rows[y] > 0], NETWORK, ["mac_speedup", y])
+        means = means.rename(columns={"mac_speedup": "x", y: "y", f"{y}_n": "n"}).assign(panel="", quantity=y)
+        parts.append(means[["panel", "quantity", "grouping", "kind", "backend", "x", "y", "n"]])
+    told = pd.concat(parts, ignore_index=True)
     torch = told[(told["backend"] == TORCH) & (told["quantity"] == "speedup_b64")]
     ratios = (torch["y"] / torch["x"]).groupby(torch["grouping"]).agg(["median", "size"])
     medians = [f"{_name(str(one))} {row['median']:.2f} (n = {row['size']:.0f})" for one, row in ratios.iterrows()]
@@ -64,32 +62,34 @@ def data(frame: Frame) -> pd.DataFrame:
         f"Median of measured / theoretical at batch 64: {', '.join(medians)}",
         f"Timed on {devices(rows)}",
     ]
-    return described(told.reset_index(drop=True), frame, caption, "Measured against theoretical speedup")
+    return described(told, frame, caption, "Measured against theoretical speedup")
 
 
 def draw(data: pd.DataFrame) -> Figure:
     """Draw a panel for each batch size: colour tells the grouping, the mark the realisation, hollow is not torch."""
     plot = facets(data, row="quantity", share_y=False, heights=[1.9] * data["quantity"].nunique())
     own = sorted(set(data["grouping"]) - set(COLOURS_OF))
-    colours = COLOURS_OF | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(own)}
-    kinds = [*KINDS, *sorted(set(data["kind"]) - set(KINDS))]
-    places = {name: i for i, name in enumerate([*colours, *kinds])}
+    colours = COLOURS_OF | dict(zip(own, cycle(OTHERS), strict=False))
+    marks = dict(zip([*KINDS, *sorted(set(data["kind"]) - set(KINDS))], cycle(MARKS), strict=False))
     line: dict[str, Any] = {"color": DENSE_COLOUR, "linewidth": pt(0.9), "linestyle": "--"}
     for panel in plot.panels():
         plot.handles.setdefault(PAR, draw_par(panel.axes))
         panel.axes.axline((1, 1), (2, 2), zorder=1, **line)
         plot.handles.setdefault(PROMISE, Line2D([], [], **line))
         axis.set_scale([panel.axes], "y", [*panel.rows["y"], 1.0], "powers", most=6)
-        keys = ["grouping", "kind", "backend"]
-        sets = {(str(g), str(k), str(b)): rows for (g, k, b), rows in panel.rows.groupby(keys, sort=True)}
-        for grouping, kind, backend in sorted(sets, key=lambda one: (places[one[0]], one[2] != TORCH, places[one[1]])):
-            rows, hollow = sets[grouping, kind, backend], backend != TORCH
+        rows = panel.rows.assign(
+            grouping=pd.Categorical(panel.rows["grouping"], list(colours)),
+            backend=pd.Categorical(panel.rows["backend"], list(dict.fromkeys([TORCH, *sorted(data["backend"])]))),
+            kind=pd.Categorical(panel.rows["kind"], list(marks)),
+        )  # fmt: skip
+        for keys, mine in rows.groupby(["grouping", "backend", "kind"], observed=True):
+            grouping, backend, kind = map(str, keys)
+            hollow = backend != TORCH
             look: dict[str, Any] = {
-                "color": colours[grouping], "marker": MARKS[kinds.index(kind) % len(MARKS)], "linestyle": "",
-                "markersize": pt(3.4), "markeredgewidth": pt(0.6), "alpha": 0.75,
-                "markerfacecolor": "none" if hollow else colours[grouping],
+                "color": colours[grouping], "marker": marks[kind], "linestyle": "", "markersize": pt(3.4),
+                "markeredgewidth": pt(0.6), "alpha": 0.75, "markerfacecolor": "none" if hollow else colours[grouping],
             }  # fmt: skip
-            panel.axes.plot(rows["x"], rows["y"], **look)
+            panel.axes.plot(mine["x"], mine["y"], **look)
             words = [_name(grouping), *[kind] * (kind != UNKNOWN), *[backend] * hollow]
             plot.handles.setdefault(", ".join(words), Line2D([], [], **look))
     axis.set_scale(plot.axes, "x", data["x"], "powers")
@@ -103,19 +103,18 @@ def _name(grouping: str) -> str:
 
 def _backends(frame: Frame, rows: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the rows once more for each backend of latency.csv that is not torch, with its speedups for theirs."""
-    latency = frame.latency
-    if not {"trial", "network", "backend", "batch", "median_ms"} <= set(latency):
-        return []
+    columns = ["trial", "network", "backend", "batch", "median_ms"]
+    latency = frame.latency.reindex(columns=columns)
     others = latency[(latency["backend"].fillna(TORCH) != TORCH) & (latency["median_ms"] > 0)]
     found = []
-    for backend, times in others.groupby("backend", sort=True):
-        medians = times.pivot_table("median_ms", index="trial", columns=["network", "batch"], aggfunc="mean")
+    for backend, times in others.groupby("backend"):
+        medians = times.pivot_table("median_ms", "trial", ["network", "batch"])
         mine = rows.assign(backend=backend)
         for batch, column in BATCHES.items():
             nothing = pd.Series(dtype="float64")
             dense, compact = (medians.get((name, float(batch)), nothing) for name in (DENSE, "compact"))
             mine[column] = mine["trial"].map(dense / compact)
-        found.append(mine.dropna(subset=list(BATCHES.values()), how="all"))
+        found.append(mine)
     return found
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.annotation import DENSE
-from analysis.frame import POOLED, Frame, dense_beside, devices
-from analysis.latency import MASKED, Condition, conditions, on_frontier
+from analysis.annotation import DENSE, TIMING, present
+from analysis.frame import POOLED, Frame, dense_beside, devices, pooled
 from analysis.plot import axes as axis
-from analysis.plot.facets import ACROSS, HEIGHT_ALONE, described, facets, label
-from analysis.plot.lines import draw_lines
+from analysis.plot.facets import ACROSS, HEIGHT_ALONE, facets, label
+from analysis.plot.lines import TOP1, dense_point, described_lines, draw_lines, line_points
 from analysis.plot.style import DENSE_COLOUR, pt
 from analysis.registry import FigureEntry
 from analysis.select import tried_said
-from analysis.statistics import measured, over_seeds, points, seeds_said
-from analysis.wording import AXES
+from analysis.wording import AXES, condition
 from results.errors import Skip
 
+APART = ["batch", "backend", *TIMING]
+MASKED = "masked"  # a realisation: no channel is gone, so the network has the widths of the dense one
 WIDE = 4  # from a ratio of the largest to the smallest time above this on the axis is logarithmic
 DENSE_SAID = "Time of the dense network: median and quartiles over the trials that took it"
 OTHERS_SAID = "of others: that median over the speedup in the trial"
@@ -32,114 +32,116 @@ def data(frame: Frame) -> pd.DataFrame:
     """Return a row per network, which is a line at a keep: its time x in ms and its accuracy y in percent.
 
     x_low, x_high, y_half: intervals over seeds; of the time of the dense network the quartiles over all trials. kind:
-    `line` or `dense`. budget: the panel of the frame. frontier: whether no network of its panel beats it. Raises Skip
-    if no network was timed, or if all have the widths of the dense one.
+    `line` or `dense`. condition: the batch size, device and backend; budget: the panel of the frame. frontier: whether
+    no network of its panel beats it. Raises Skip if no network was timed, or if all have the widths of the dense one.
     """
-    timed = conditions(frame)
-    parts = [_panels(frame, condition) for condition in timed]
-    found = pd.concat([part for some in parts for part in some.values()] or [pd.DataFrame()], ignore_index=True)
+    rows, dense = times(frame)
+    tuned = rows[rows["tuned"]]
+    parts = [_networks(frame, mine, dense[str(name)]) for name, mine in tuned.groupby("condition", sort=False)]
+    found = pd.concat([pd.DataFrame(), *parts], ignore_index=True)
     if found.empty:
         raise Skip(f"no pruned trial of {frame.title} was timed")
-    lines = found[found["kind"] == "line"]
-    masked = [(one.rows["realisation"] == MASKED) & (len(one.dense) > 0) for one in timed if "realisation" in one.rows]
-    if masked and all(some.all() for some in masked):
+    if rows["masked"].all():
         raise Skip(f"every pruned network of {frame.subject} has the widths of the dense one, hence its time")
-    shown = frame.tuned[frame.tuned["trial"].isin(pd.concat([one.rows["trial"] for one in timed]))]
-    held, notes = axis.robust_range(lines.drop_duplicates(["budget", "line", "keep"]), frame.name)
-    dense = found[found["kind"] == DENSE]
-    half = dense["y_half"].fillna(0)
-    held += [*(dense["y"] - half).clip(lower=0), *(dense["y"] + half).clip(upper=100)]
-    without = [panel for panel in dict.fromkeys(lines["budget"]) if panel not in set(dense["budget"])]
-    counts = [str(len(one.dense)) for one in timed if len(one.dense)]
+    told = set(found["budget"][found["kind"] == DENSE])
+    without = [budget for budget in dict.fromkeys(found["budget"]) if budget not in told]
+    counts = [str(len(one)) for one in dense.values() if len(one)]
+    backends = sorted(frame.latency["backend"].dropna().unique()) if "backend" in frame.latency else []
     caption = [
-        seeds_said(lines["n"]),
-        _timed_on(frame),
+        f"Timed on {devices(frame.latency)}" + f" with {', '.join(backends)}" * bool(backends),
         f"{DENSE_SAID}, n = {' and '.join(dict.fromkeys(counts))}; {OTHERS_SAID}" if counts else "",
-        POOLED if "groups_kept" in frame.pruned else "",
-        "Masked networks have the widths of the dense one, hence its time" * any(some.any() for some in masked),
+        POOLED if "groups_kept" in rows else "",
+        "Masked networks have the widths of the dense one, hence its time" * bool(rows["masked"].any()),
         "Ringed: on the frontier, no network of the panel is as fast and as accurate and better in one of the two",
-        tried_said(shown, "per keep", frame.name),
-        f"No dense network was trained or timed for {'; '.join(without)}" * any(without),
-        *notes,
-        axis.coinciding(lines, frame.name),
+        tried_said(tuned.drop_duplicates("trial"), "per keep", frame.name),
+        f"No dense network was trained or timed for {'; '.join(without)}" * bool(without),
     ]
-    panels = max(len(some) for some in parts)
-    return described(found, frame, caption, held=held, across=panels if 2 < panels < ACROSS else ACROSS)
+    return described_lines(found, frame, caption, "median_ms", first=set(found["line"][found["frontier"]]))
 
 
 def draw(data: pd.DataFrame) -> Figure:
     """Draw networks with their intervals, those of a line joined, and the frontier as steps, its networks ringed."""
-    alone = data["budget"].nunique() == 1
-    plot = facets(data, share_x=False, heights=HEIGHT_ALONE if alone else 0, across=data.attrs["across"])
-    lines = data[data["kind"] == "line"]
-    winners = lines["line"].isin(lines["line"][lines["frontier"]])
-    lines = lines.assign(y=lines["y"] + 100 * winners)  # those on the frontier lead, whatever the others reach
-    places: dict[str, list[Axes]] = {}
+    budgets = data["budget"].nunique()
+    across = budgets if 2 < budgets < ACROSS else ACROSS  # so that a row has one condition
+    plot = facets(data, share_x=False, heights=HEIGHT_ALONE if budgets == 1 else 0, across=across)
     look: dict[str, Any] = {
         "color": DENSE_COLOUR, "linewidth": pt(0.7), "marker": "o", "markersize": pt(7.5), "markerfacecolor": "none",
         "markeredgewidth": pt(0.7),
     }  # fmt: skip
+    spans = data.groupby("condition")
     for panel in plot.panels():
-        draw_lines(plot, panel.axes, panel.rows, lines, min(data.attrs["held"]))
+        draw_lines(plot, panel)
         best = panel.rows[panel.rows["frontier"]].sort_values(["x", "y"])
         panel.axes.plot(best["x"], best["y"], drawstyle="steps-post", zorder=2, **look)
-        places.setdefault(panel.rows["condition"].iloc[0], []).append(panel.axes)
-    for condition, rows in data.groupby("condition", sort=False):
+        rows = spans.get_group(panel.rows["condition"].iloc[0])
         scale: axis.Scale = "log" if rows["x"].max() > WIDE * rows["x"].min() else "linear"
         values = [*rows["x"], *rows["x_low"][rows["x_low"] > 0], *rows["x_high"]]
         most = 6 if len(plot.axes) <= 2 else 4
-        axis.set_scale(places[str(condition)], "x", values, scale, most=most, ends=(0, float("inf")))
-    axis.set_scale(plot.axes, "y", data.attrs["held"], ends=(0, 100), most=6)
+        axis.set_scale([panel.axes], "x", values, scale, most=most, ends=(0, float("inf")))
     plot.handles["Pareto frontier"] = Line2D([], [], **look)
-    label(plot, AXES["median_ms"], AXES["test_top1"])
+    label(plot, AXES["median_ms"], AXES[TOP1])
     return plot.finish()
 
 
-def _panels(frame: Frame, condition: Condition) -> dict[str, pd.DataFrame]:
-    """Return the networks of each panel of the frame under a condition."""
-    rows = condition.rows[condition.rows["tuned"]]
-    told = points(measured(rows, ["median_ms", "test_top1"]), ["panel", "line", "keep"], ["median_ms", "test_top1"])
-    told = told.dropna(subset=["median_ms", "test_top1"])
-    variants = rows.drop_duplicates("line").set_index("line")["variant"]
-    half = told["median_ms_half"].fillna(0)
-    lines = pd.DataFrame({
-        "kind": "line", "line": told["line"], "variant": told["line"].map(variants), "keep": told["keep"],
-        "x": told["median_ms"], "x_low": (told["median_ms"] - half).clip(lower=0), "x_high": told["median_ms"] + half,
-        "y": 100 * told["test_top1"], "y_half": 100 * told["test_top1_half"], "n": told["test_top1_n"],
-        "budget": told["panel"],
-    }).round({"x": DIGITS, "x_low": DIGITS, "x_high": DIGITS})  # fmt: skip
-    found = {}
-    for panel, mine in lines.groupby("budget", sort=False):
-        networks = pd.concat([_dense(frame, rows[rows["panel"] == panel], condition), mine], ignore_index=True)
-        best = on_frontier(networks["x"].to_list(), networks["y"].to_list())
-        name = ", ".join(filter(None, [str(panel), condition.name]))
-        found[str(panel)] = networks.assign(panel=name, budget=panel, condition=condition.name, frontier=best)
-    return found
+def times(frame: Frame) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return the pruned trials that were timed, once under each condition, and the times of the dense network in ms.
+
+    condition: in words, by batch size. median_ms: a trial times the dense and the pruned network in turn, and a machine
+    that was slower in that hour slows both: what the trial knows is their ratio. So its time is that ratio times the
+    median time of the dense network over all trials, or as measured if the trial has no dense time. Networks of the
+    same widths have the median over their trials, masked ones the time of the dense network. Raises Skip if no pruned
+    network was timed.
+    """
+    latency = frame.latency
+    latency = latency[latency["median_ms"] > 0].sort_values(present(latency, APART), kind="stable")
+    named = [c for c in present(latency, APART) if c == "batch" or latency[c].nunique(dropna=False) > 1]
+    latency["condition"] = [", ".join(condition(c, row[c]) for c in named) for _, row in latency.iterrows()]
+    found, dense = [], {}
+    for name, part in latency.groupby("condition", sort=False):
+        means = part.groupby(["network", "trial"])["median_ms"].mean()
+        own, theirs = (means[means.index.get_level_values(0) == one].droplevel(0) for one in ("compact", DENSE))
+        usual = theirs.median()
+        own = (own / theirs.reindex(own.index) * usual).fillna(own)
+        rows = frame.pruned[frame.pruned["trial"].isin(own.index)]
+        if rows.empty:
+            continue
+        rows = pooled(rows.assign(condition=name, median_ms=rows["trial"].map(own)), ["median_ms"])
+        rows = rows.assign(masked=(rows.get("realisation", "") == MASKED) & (len(theirs) > 0))
+        found.append(rows.assign(median_ms=rows["median_ms"].mask(rows["masked"], usual)))
+        dense[str(name)] = theirs
+    if not found:
+        raise Skip(f"no compact network of {frame.title} was timed")
+    return pd.concat(found, ignore_index=True), dense
 
 
-def _dense(frame: Frame, rows: pd.DataFrame, condition: Condition) -> pd.DataFrame:
-    """Return the dense network, if both its accuracy for this budget and its time are known."""
-    top1 = over_seeds(dense_beside(frame, rows))
-    if not top1.n or condition.dense.empty:
-        return pd.DataFrame()
-    low, middle, high = (round(float(condition.dense.quantile(part)), DIGITS) for part in (0.25, 0.5, 0.75))
-    cells: dict[str, Any] = {
-        "kind": DENSE, "line": DENSE, "variant": 0, "keep": 1.0, "x": middle, "x_low": low, "x_high": high,
-        "y": 100 * top1.mean, "y_half": 100 * top1.half_width, "n": top1.n,
-    }  # fmt: skip
-    return pd.DataFrame([cells])
+def on_frontier(x: pd.Series, y: pd.Series) -> pd.Series:
+    """Say of each network whether none other is at least as fast (x) and as accurate (y), and better in one of the two.
+
+    Of networks that are equal in both, all are on the frontier or none.
+    """
+    most = y.groupby(x).max()  # from the fastest
+    rising = most[most > most.cummax().shift(fill_value=-math.inf)]
+    return x.map(rising) == y
 
 
-def _timed_on(frame: Frame) -> str:
-    rows = frame.latency
-    backends = sorted(rows["backend"].dropna().unique()) if "backend" in rows else []
-    return f"Timed on {devices(rows)}" + (f" with {', '.join(backends)}" if backends else "")
+def _networks(frame: Frame, rows: pd.DataFrame, dense: pd.Series) -> pd.DataFrame:
+    """Return the networks under one condition, those of each budget with their frontier."""
+    lines, name = line_points(rows, "median_ms"), rows["condition"].iloc[0]
+    low, usual, high = dense.quantile([0.25, 0.5, 0.75])
+    found = [pd.DataFrame()]
+    for budget, mine in lines.groupby("panel"):
+        trials = dense_beside(frame, rows[rows["panel"] == budget])
+        control = dense_point(trials[: None if len(dense) else 0], x=usual, x_low=low, x_high=high)
+        networks = pd.concat([control, mine]).round({"x": DIGITS, "x_low": DIGITS, "x_high": DIGITS})
+        networks["panel"] = ", ".join(filter(None, [str(budget), name]))
+        found.append(networks.assign(budget=budget, condition=name, frontier=on_frontier(networks["x"], networks["y"])))
+    return pd.concat(found)
 
 
 FIGURE = FigureEntry(
     "pareto",
     "Test accuracy against the measured time of the network, one panel per batch size, with the Pareto frontier.",
-    ("test_top1", "latency.median_ms", "latency.network"),
+    (TOP1, "latency.median_ms", "latency.network"),
     by_grouping=True,
     data=data,
     draw=draw,

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from analysis.annotation import in_order
+from analysis.annotation import in_order, variants
 from analysis.frame import Frame
 from analysis.plot import axes as axis
-from analysis.plot.facets import OTHERS, Plot, described, facets, label
-from analysis.plot.marks import GREY, legend_line, line_look
+from analysis.plot.facets import Plot, described, facets, label
+from analysis.plot.marks import GREY, line_look, side_by_side
 from analysis.plot.style import pt
-from analysis.ranking import Ranking, choice_said, panel_of, rankings, shown, variants
+from analysis.ranking import Ranking, choice_said, panel_of, rankings, shown
 from analysis.registry import FigureEntry
 from results.errors import Skip
 
@@ -34,19 +33,21 @@ def data(frame: Frame) -> pd.DataFrame:
     enough = [one for one in found if len(one.scores) >= FEWEST]
     if not enough:
         raise Skip(f"a profile takes {FEWEST} problems of the same methods, and there are {len(found[0].scores)}")
-    numbers = variants(enough)
-    parts = [
-        _corners(ranking, name).assign(panel=panel_of(ranking, enough), line=name, variant=numbers[name])
-        for ranking in enough
-        for name in in_order(ranking.contenders)
-    ]
+    corners = pd.concat(
+        [
+            _corners(ranking, name).assign(panel=panel_of(ranking, enough), line=name)
+            for ranking in enough
+            for name in in_order(ranking.contenders)
+        ],
+        ignore_index=True,
+    )
+    corners["variant"] = corners["line"].map(variants(corners["line"]))
     caption = [
         "Share of problems in which a method is within so many points of the best, the lines set a little apart; a "
         "problem on which every seed failed counts as never",
         *(one.said for one in enough),
         *choice_said(frame),
     ]
-    corners = pd.concat(parts, ignore_index=True)
     return described(corners, frame, caption, "Performance profile", scale=axis.far_reaching(corners["x"]))
 
 
@@ -59,13 +60,11 @@ def _corners(ranking: Ranking, contender: str) -> pd.DataFrame:
     """
     reached = ranking.losses[contender][~ranking.failed[contender]]
     shares = 100 * reached.value_counts().sort_index().cumsum() / len(ranking.losses)
-    rises = pd.DataFrame({"x": shares.index, "y": shares.to_numpy(dtype="float64"), "marked": False})
-    some = {round(i) for i in np.linspace(0, len(rises) - 1, min(len(rises), MARKS))}
-    rises["marked"] = [i in some for i in range(len(rises))]
+    marked = shares.index[np.linspace(0, len(shares) - 1, min(len(shares), MARKS)).round().astype(int)]
     largest = float(ranking.losses.where(~ranking.failed).max().max())
-    ends = [{"x": 0.0, "y": 0.0, "marked": False}] if not (rises["x"] == 0).any() else []
-    last = {"x": BEYOND * largest if largest > 0 else 1.0, "y": shares.max() if len(shares) else 0.0, "marked": False}
-    return pd.concat([pd.DataFrame(ends), rises, pd.DataFrame([last])], ignore_index=True)
+    end = BEYOND * largest if largest > 0 else 1.0
+    whole = shares.reindex(sorted({0.0, *shares.index, end})).ffill().fillna(0.0)
+    return pd.DataFrame({"x": whole.index, "y": whole.to_numpy(), "marked": whole.index.isin(marked)})
 
 
 def draw(data: pd.DataFrame) -> Figure:
@@ -82,19 +81,14 @@ def draw(data: pd.DataFrame) -> Figure:
 
 
 def _panel(plot: Plot, axes: Axes, rows: pd.DataFrame) -> None:
-    names, lead = in_order(list(rows["line"])), plot.lead(rows)
-    step = min(APART, SPREAD / len(names))
-    for i, name in enumerate(names):
-        mine = rows[rows["line"] == name]
-        variant, style = int(mine["variant"].iloc[0]), plot.style(name)
-        look = line_look(style, variant) | {"markevery": [*np.flatnonzero(mine["marked"])], "zorder": 3}
-        if name not in lead:
+    count = rows["line"].nunique()
+    for line, up in zip(plot.lines(rows), side_by_side(count, -min(APART, SPREAD / count)), strict=True):
+        x, y, marked = line.rows["x"], line.rows["y"], line.rows["marked"]
+        look = line_look(line.style, line.variant) | {"markevery": [*np.flatnonzero(marked)], "zorder": 3}
+        if not line.told:
             look |= {"color": GREY, "marker": "", "linewidth": pt(0.7), "zorder": 2}
-            plot.handles[OTHERS] = Line2D([], [], color=GREY, linewidth=pt(0.7))
-        else:
-            plot.handles.setdefault(plot.name(name), legend_line(style, variant))
-        up = ScaledTranslation(0, pt(step) * ((len(names) - 1) / 2 - i) / 72, plot.figure.dpi_scale_trans)
-        axes.step(mine["x"], mine["y"], where="post", transform=axes.transData + up, clip_on=False, label=name, **look)
+        aside = axes.transData + ScaledTranslation(0, pt(up) / 72, plot.figure.dpi_scale_trans)
+        axes.step(x, y, where="post", transform=aside, clip_on=False, label=line.name, **look)
 
 
 PERFORMANCE_PROFILE = FigureEntry(

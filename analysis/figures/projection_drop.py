@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.annotation import in_order
+from analysis.annotation import named
 from analysis.frame import Frame
-from analysis.merging import merged, partly
+from analysis.merging import merged
 from analysis.plot import axes as axis
-from analysis.plot.facets import OTHERS, Panel, Plot, described, facets, label
-from analysis.plot.marks import GREY, draw_line, legend_line
+from analysis.plot.facets import Panel, Plot, described, facets, label, leading
+from analysis.plot.marks import draw_line, side_by_side
 from analysis.plot.style import DENSE_COLOUR, pt
 from analysis.registry import FigureEntry
 from analysis.select import tried_said
@@ -20,11 +19,11 @@ from analysis.wording import AXES
 from results.errors import Skip
 
 DROP = "projection_drop"
-KEYS = ["panel", "line", "keep"]
 SAME = 0.05  # points: panels whose drops differ by no more are one
 BELOW = 1.0  # points below no drop, and below the lowest, that an interval may reach
 STEP, ROOM = 0.14, 0.75  # between marks side by side, and for all of them together, of the distance of two keeps
 ONE_SHOT = "Before fine-tuning; one-shot methods are pruned at once"
+SHARED = "Conditions of the same drops share a panel"
 
 
 def data(frame: Frame) -> pd.DataFrame:
@@ -36,32 +35,26 @@ def data(frame: Frame) -> pd.DataFrame:
     tuned = frame.tuned.assign(y=100 * frame.tuned[DROP])
     trained = _trained(tuned)
     rows = tuned[trained]
-    cells = points(rows, KEYS, ["y"]).dropna(subset=["y"])
-    if cells.empty:
+    if rows["y"].isna().all():
         raise Skip(f"no pruned trial of {frame.title} has {DROP}")
-    titles = merged(cells, ["keep"], "y", SAME, ["panel"])
-    rows = rows.assign(panel=[titles.get((panel,), panel) for panel in rows["panel"]])
-    found = points(rows, KEYS, ["y"]).dropna(subset=["y"]).rename(columns={"y_n": "n"})
+    shown, shared = merged(rows, ["panel"], "keep", ["y"], SAME, frame.name, SHARED)
+    found = points(shown, ["panel", "line", "variant", "keep"], ["y"]).dropna(subset=["y"])
     keeps = sorted(found["keep"].unique(), reverse=True)
     half = found["y_half"].fillna(0)
-    found = found.assign(
+    found = found.rename(columns={"y_n": "n"}).assign(
         x=found["keep"].map(keeps.index), y_low=found["y"] - half, y_high=(found["y"] + half).clip(upper=100),
-        variant=found["line"].map(rows.drop_duplicates("line").set_index("line")["variant"]),
         place="keep " + found["keep"].map("{:g}".format),
     )  # fmt: skip
     scale = axis.far_reaching(found["y"])
     held, cut = axis.holding(found, min(0.0, found["y"].min()) - BELOW, 100, frame.name, scale)
     one_shot = "sparsify_epochs" in rows and bool((rows["sparsify_epochs"] == 0).any())
-    absent = in_order([line for line in rows["line"] if line not in set(found["line"])])
-    left_out = in_order(list(tuned["line"][~trained]))
     caption = [
         seeds_said(found["n"]),
         ONE_SHOT if one_shot else ONE_SHOT.split(";")[0],
-        "Conditions of the same drops share a panel" if len(set(titles.values())) < len(titles) else "",
-        *partly(cells, titles, frame.name, ["panel"]),
+        *shared,
         tried_said(rows, "per keep", frame.name),
-        f"Not trained before, hence without a drop: {', '.join(map(frame.name, left_out))}" if left_out else "",
-        f"Not measured: {', '.join(map(frame.name, absent))}" if absent else "",
+        named("Not trained before, hence without a drop", tuned["line"][~trained], frame.name),
+        named("Not measured", set(rows["line"]) - set(found["line"]), frame.name),
         *cut,
     ]
     return described(found, frame, caption, keeps=keeps, held=[axis.LINEAR, *held], scale=scale)
@@ -90,28 +83,22 @@ def _trained(rows: pd.DataFrame) -> pd.Series:
 
 
 def _panel(plot: Plot, panel: Panel) -> None:
-    rows, lines = panel.rows, in_order(list(panel.rows["line"]))
-    lead = plot.lead(rows.assign(y=-rows["y"]))  # of too many the grey are those with the largest drops
+    rows = panel.rows
+    lead = leading(rows.assign(y=-rows["y"]))  # of too many the grey are those with the largest drops
     panel.axes.axhline(0, color=DENSE_COLOUR, linewidth=pt(0.6), zorder=1)
     panel.axes.grid(visible=False, axis="x")
-    for i, line in enumerate(lines):
-        mine, variant = rows[rows["line"] == line], int(rows["variant"][rows["line"] == line].iloc[0])
-        shift = (i - (len(lines) - 1) / 2) * min(STEP, ROOM / len(lines))
-        shown = line in lead
-        draw_line(panel.axes, mine.assign(x=mine["x"] + shift), plot.style(line), variant, joined=False, grey=not shown)
-        handle = legend_line(plot.style(line), variant, joined=False)
-        if not shown:
-            handle = Line2D([], [], color=GREY, marker="o", linestyle="", markersize=pt(2.4))
-        plot.handles.setdefault(plot.name(line) if shown else OTHERS, handle)
+    count = rows["line"].nunique()
+    shifts = side_by_side(count, min(STEP, ROOM / count))
+    for line, shift in zip(plot.lines(rows, lead, joined=False), shifts, strict=True):
+        aside = line.rows.assign(x=line.rows["x"] + shift)
+        draw_line(panel.axes, aside, line.style, line.variant, joined=False, grey=not line.told)
 
 
-FIGURES = (
-    FigureEntry(
-        "projection_drop",
-        "Validation accuracy in points that the projection to exactly k costs, before fine-tuning, for each keep.",
-        (DROP,),
-        by_grouping=True,
-        data=data,
-        draw=draw,
-    ),
+PROJECTION_DROP = FigureEntry(
+    "projection_drop",
+    "Validation accuracy in points that the projection to exactly k costs, before fine-tuning, for each keep.",
+    (DROP,),
+    by_grouping=True,
+    data=data,
+    draw=draw,
 )

@@ -13,13 +13,13 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.importing.base import Importer, Run
-from analysis.registry import found_in
+from analysis.registry import discover
 from results.columns import Columns, Epoch, Trial, names
 from results.errors import InputError
 from results.reading import parse, read_csv
 
 __all__ = ["IMPORTERS", "Importer", "bring_in"]
-IMPORTERS: dict[str, Importer] = found_in(sys.modules[__name__], Importer)
+IMPORTERS: dict[str, Importer] = discover(sys.modules[__name__], Importer)
 NETWORK = ["dataset", "architecture", "seed"]
 ORDER = ["architecture", "dataset", "method", "hyperparameters", "keep", "seed", "trial"]
 KEEP_NOTE = "keep of imported trials is 1 / the speed-up or compression asked for, which the seeds of a point share"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -15,10 +15,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from analysis.annotation import in_order, method_of
 from analysis.frame import Frame
-from analysis.plot.marks import letters
+from analysis.plot.marks import GREY, legend_line, letters
 from analysis.plot.style import Style, look, pt, styles
 from analysis.wording import line_name, sentences, wrapped
 
@@ -58,6 +59,16 @@ class Panel(NamedTuple):
     col: Any
 
 
+class Line(NamedTuple):
+    """A line of a panel: its name, its rows, how it looks, and whether the panel tells it apart or draws it grey."""
+
+    name: str
+    rows: pd.DataFrame
+    style: Style
+    variant: int
+    told: bool
+
+
 @dataclass
 class Plot:
     """A figure in the making."""
@@ -91,9 +102,27 @@ class Plot:
         """Return a line for people."""
         return line_name(line, self.attrs["labels"])
 
-    def lead(self, rows: pd.DataFrame) -> list[str]:
-        """Return the lines that a panel tells apart: see `leading`."""
-        return leading(rows)
+    def lines(self, rows: pd.DataFrame, lead: Sequence[str] | None = None, joined: bool = True) -> Iterator[Line]:
+        """Yield the lines of a panel in the order of the legend, and add those to it that have no handle by then.
+
+        lead: those told apart, see `leading`. joined: whether their points are joined.
+        """
+        lead = leading(rows) if lead is None else lead
+        for name in in_order(list(rows["line"])):
+            mine = rows[rows["line"] == name]
+            line = Line(name, mine, self.style(name), int(mine["variant"].iloc[0]), name in lead)
+            yield line
+            if line.told:
+                self.handles.setdefault(self.name(name), legend_line(line.style, line.variant, joined))
+        if len(lead) < rows["line"].nunique():
+            look_ = {"linewidth": pt(0.7)} if joined else {"linestyle": "", "marker": "o", "markersize": pt(2.4)}
+            self.handles.setdefault(OTHERS, Line2D([], [], color=GREY, **look_))
+
+    @property
+    def width(self) -> float:
+        """How wide a panel is with its labels, in inches of paper for letters that are as large as there."""
+        columns = self.axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+        return float(self.figure.get_figwidth()) / columns / look().pen
 
     def finish(self) -> Figure:
         """Put the title above and the legend below, and make room for both. Return the figure, closed for pyplot."""
@@ -118,18 +147,16 @@ def facets(
     heights: float | Sequence[float] = 0,
     share_x: bool | str = True,
     share_y: bool | str = True,
-    orders: Mapping[str, Sequence[Any]] | None = None,
     across: int = ACROSS,
     wide: bool = False,
 ) -> Plot:
     """Return a figure with a panel for each value of `col` (and `row`), one column wide for one panel, a page else.
 
-    heights: of the rows, in inches. orders: the values of row and col in order; by default as they first come. wide:
-    whether one panel takes the page. Titles of panels are the values of `col`, in lines that never break a word.
+    Both in the order in which they first come. heights: of the rows, in inches. wide: whether one panel takes the page.
+    Titles of panels are the values of `col`, in lines that never break a word.
     """
-    orders = orders or {}
-    cols = list(orders.get(col, dict.fromkeys(data[col])))
-    lines = list(orders.get(row, dict.fromkeys(data[row]))) if row else [None]
+    cols = list(data[col].unique())
+    lines = list(data[row].unique()) if row else [None]
     wrap = across if row is None and len(cols) > across else None
     beside = min(len(cols), across) if wrap else len(cols)
     deep = -(-len(cols) // beside) if row is None else len(lines)
@@ -162,13 +189,6 @@ def leading(rows: pd.DataFrame) -> list[str]:
     means = rows.groupby("line")["y"].mean().sort_values(ascending=False, kind="stable")
     kept = [*dict.fromkeys([line for line in lines if line == "random"] + list(means.index))][:MOST]
     return [line for line in lines if line in kept]
-
-
-def grey_said(rows: pd.DataFrame, name: Callable[[str], str]) -> str:
-    """Say which lines are grey in some panel; empty if none are."""
-    parts = [part for _, part in rows.groupby("panel", sort=False)]
-    grey = {line for part in parts for line in set(part["line"]) - set(leading(part))}
-    return f"In grey: {', '.join(map(name, in_order(list(grey))))}" if grey else ""
 
 
 def label(plot: Plot, x: str = "", y: str | Sequence[str] = "") -> None:

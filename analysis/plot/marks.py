@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,10 @@ def _reach(points: pd.DataFrame, which: str) -> np.ndarray | None:
     return np.asarray(np.nan_to_num(np.clip(np.array(ends, dtype="float64"), 0, None)))
 
 
-def legend_line(style: Style, variant: int = 0, joined: bool = True) -> Line2D:
-    """Return the handle that a legend shows of a line."""
-    return Line2D([], [], **line_look(style, variant, joined))
+def legend_line(style: Style, variant: int = 0, joined: bool = True, solid: bool = False) -> Line2D:
+    """Return the handle that a legend shows of a line; solid: if the fill of its marks tells something else."""
+    full = {"markerfacecolor": style.colour, "fillstyle": "full"} if solid else {}
+    return Line2D([], [], **line_look(style, variant, joined) | full)
 
 
 def side_by_side(count: int, apart: float = APART) -> list[float]:
@@ -120,11 +122,9 @@ def fallen(axes: Axes, points: pd.DataFrame, low: float, style: Style) -> None:
     )  # fmt: skip
 
 
-def fill(reached: float, told: float) -> str:
-    """Return how the mark of some trials is filled, as a fill style of matplotlib; empty if no trial tells."""
-    if not told:
-        return ""
-    return "full" if reached == told else "bottom" if reached else "none"
+def fill(exact: float) -> str:
+    """Return the fill style of the mark of trials of which so many percent left exactly k; empty if none tells."""
+    return "" if math.isnan(exact) else "full" if exact == 100 else "bottom" if exact else "none"
 
 
 def exact_look(style: Style, filled: str, size: float = 4.6) -> dict[str, Any]:

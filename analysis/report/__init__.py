@@ -27,24 +27,21 @@ PAGES = Environment(
 PAGES.filters["quoted"] = shlex.quote
 
 
-def page(frame: Frame, exhibits: Sequence[Exhibit], folder: Path) -> str:
+def page(frame: Frame, exhibits: Sequence[Exhibit]) -> str:
     """Return the page as HTML, the same for the same input: it holds no time and no path of this machine.
 
-    exhibits: figures and tables, those that were skipped as well. folder: the one that the page will lie in.
+    exhibits: figures and tables, those that were skipped as well.
     """
     style, script = (Markup(files(__name__).joinpath(name).read_text("utf-8")) for name in ("style.css", "script.js"))
-    parts = {"style": style, "script": script, "hashes": [_hash(style), _hash(script)]}
-    html = PAGES.get_template("page.html").render(context(frame, exhibits, folder) | parts)
+    digests = [base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in (style, script)]
+    # a Content-Security-Policy lets in the style and the script of these hashes, and no other
+    parts = {"style": style, "script": script, "hashes": [f"sha256-{digest}" for digest in digests]}
+    html = PAGES.get_template("page.html").render(context(frame, exhibits) | parts)
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html)
 
 
 def write(frame: Frame, exhibits: Sequence[Exhibit], folder: Path) -> Path:
     """Write the page into the folder, in UTF-8, and return its path."""
     path = folder / NAME
-    path.write_text(page(frame, exhibits, folder), encoding="utf-8", newline="\n")
+    path.write_text(page(frame, exhibits), encoding="utf-8", newline="\n")
     return path
-
-
-def _hash(content: str) -> str:
-    """Return what a Content-Security-Policy calls a style or a script that it lets in."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

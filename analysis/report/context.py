@@ -110,8 +110,8 @@ class Folder:
             return empty, f"{self.name}/{file} cannot be read: {' '.join(str(why).split())}."
 
 
-def context(frame: Frame, exhibits: Sequence[Exhibit], folder: Path) -> dict[str, Any]:
-    """Return all that the page says; `folder`: as seen from which it names the files of the exhibits."""
+def context(frame: Frame, exhibits: Sequence[Exhibit]) -> dict[str, Any]:
+    """Return all that the page says."""
     rows, taken = frame.source.everything, zip(frame.source.folders, frame.source.taken, strict=True)
     folders = [Folder(path, rows[rows["trial"].isin(trials)]) for path, trials in taken]
     said, leaders = result(frame)
@@ -129,7 +129,7 @@ def context(frame: Frame, exhibits: Sequence[Exhibit], folder: Path) -> dict[str
         "notes": frame.source.notes,
         "folders": folders,
         "suites": list(dict.fromkeys(suite for one in folders if len(one.rows) for suite in one.suites)),
-        "exhibits": [_exhibit(one, folder) for one in exhibits],
+        "exhibits": list(map(_exhibit, exhibits)),
         "trials": _trials(rows),
         "undone": {status: _undone(with_status[status]) for status in ("failed", "skipped")},
         "environment": Table("", ran, {"trials": Format(0)}),
@@ -154,16 +154,13 @@ def distinct(rows: pd.DataFrame, column: str) -> list[str]:
     return [written(one) for one in sorted(rows[column].dropna().unique())] if column in rows else []
 
 
-def _exhibit(one: Exhibit, folder: Path) -> dict[str, Any]:
-    """Return an exhibit with its files as seen from the folder, and its picture as a data URI, its size in pixels."""
-    stems: dict[str, list[str]] = {}  # files that differ in their suffixes are named once: `tables/a.md, .tex`
-    for path in one.files:
-        name = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
-        stems.setdefault(name.with_suffix("").as_posix(), []).append(path.suffix)
+def _exhibit(one: Exhibit) -> dict[str, Any]:
+    """Return an exhibit with its files as seen from the page, and its picture as a data URI, its size in pixels."""
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', one.svg)
     data = base64.b64encode(one.svg.encode()).decode()
+    stems = dict.fromkeys(path.stem for path in one.files)  # one: files that differ in their suffixes are named once
     return vars(one) | {
-        "files": [stem + ", ".join(suffixes) for stem, suffixes in stems.items()],
+        "files": [f"{one.kind}s/{stem}{', '.join(path.suffix for path in one.files)}" for stem in stems],
         "size": [round(PIXELS * float(points)) for points in size.groups()] if size else None,
         "picture": f"data:image/svg+xml;base64,{data}",
     }

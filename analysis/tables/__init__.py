@@ -1,1 +1,1 @@
-"""The tables, one file each. To add one, add a file with a TableEntry: a name, a line and `data(frame) -> Table`."""
+"""The tables. To add one, add a file with a TableEntry: a name, a line and `data(frame) -> Table`."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import pandas as pd
 
 from analysis.frame import Frame, devices, timed
-from analysis.interpolation import Tradeoff, accuracy_at, speedup_at_loss, tradeoffs
 from analysis.registry import TableEntry
-from analysis.rows import Key, best_of, bold_said, experiments, heads, seeds_said, spread, table, usual
-from analysis.statistics import Estimate, estimate
-from analysis.table import MULTIPLE, Table
+from analysis.rows import best_of, experiments, heads, of_every_seed, seeds_said, table
+from analysis.statistics import by_seed, placed
+from analysis.table import MULTIPLE, Column, Table
 from analysis.wording import NOTHING, TIMES
 from results.errors import Skip
 
@@ -21,52 +20,40 @@ SPEEDUPS = {"mac_speedup": "mac", "speedup_b64": "measured"}
 TARGETS = (2, 4, 8)
 LOSS = 1.0  # percentage points
 
-Curves = dict[Key, dict[float, Tradeoff]]  # of each experiment, by seed
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A column: values by seed, of the experiments with one for each seed, and which of them are lower bounds."""
-
-    heading: str
-    values: dict[Key, pd.Series]
-    bounds: frozenset[Key] = frozenset()
-    scale: float = 100.0
-
-    def mean(self, key: Key) -> Estimate:
-        """Return the mean of an experiment over its seeds, of a lower bound without its spread."""
-        value = estimate(self.values.get(key, ()))
-        return value._replace(deviation=math.nan) if key in self.bounds else value
-
-    def best(self, keys: list[Key]) -> set[Key]:
-        """Return the experiments that are significantly the best; none beside a rival of which a bound is known."""
-        rivals = {key: self.values[key] for key in keys if key in self.values}
-        return {top for top in best_of(rivals) if not any(r[0] == top[0] for r in self.bounds & (set(rivals) - {top}))}
+# Speedup and test top-1 of the networks of one experiment and one seed: the dense one, whose accuracy may be NaN, at 1,
+# then those from the largest keep to the smallest.
+Curve = list[tuple[float, float]]
 
 
 def data(frame: Frame) -> Table:
     """Return a row per experiment: test top-1 (%) at 2, 4 and 8 times the speed, and the speedup at one point lost.
 
-    Speedups are those in multiply-adds (mac) and those measured at batch 64. See `analysis.interpolation`.
+    Speedups are those in multiply-adds (mac) and those measured at batch 64.
     """
     present = [column for column in SPEEDUPS if frame.lacks((column,)) is None]
     trials = timed(frame.tabled, "experiment") if "speedup_b64" in present else frame.tabled
     if not present or trials.empty:
         raise Skip(f"{frame.title} has no pruned trial with mac_speedup or speedup_b64")
-    found = experiments(trials)
-    curves = {c: {key: tradeoffs(rows, c, frame.dense) for key, rows in found.items()} for c in present}
-    readings = [_at(SPEEDUPS[column], target, curves[column]) for column in present for target in TARGETS]
-    readings += [_at_loss(SPEEDUPS[column], curves[column]) for column in present]
-    shown = [reading for reading in readings if reading.values]
+    rows = experiments(trials)
+    found = {SPEEDUPS[c]: [curves(row.trials, c, frame.dense) for row in rows] for c in present}
+    every = [
+        Column(
+            f"{word} {target}{TIMES}",
+            [of_every_seed(one, partial(accuracy_at, target=target)) for one in mine],
+            scale=100,
+        )
+        for word, mine in found.items()
+        for target in TARGETS
+    ]
+    for word, mine in found.items():
+        values = [of_every_seed(one, speedup_at_loss) for one in mine]
+        bounds = [i for i, seeds in enumerate(mine) if len(values[i]) and not all(map(loses, seeds.values()))]
+        every.append(Column(f"{word}, {LOSS:g} point lost", values, MULTIPLE, bounds=bounds))
+    shown = [one for one in every if any(map(len, one.values))]
     if not shown:
         raise Skip(f"no curve of {frame.title} reaches a speedup of {TARGETS[0]}, nor has a dense accuracy to lose")
-    columns, bold, bounds = heads(found), set(), set()
-    for one in shown:
-        columns |= spread(one.heading, map(one.mean, found), one.scale)
-        top = one.best(usual(found, frame))
-        bold |= {(i, one.heading) for i, key in enumerate(found) if key in top}
-        bounds |= {(i, one.heading) for i, key in enumerate(found) if key in one.bounds & set(one.values)}
-    dropped = [reading.heading for reading in readings if not reading.values]
+    columns = [one._replace(bold=best_of(frame, rows, one.values, one.bounds)) for one in shown]
+    dropped = [one.heading for one in every if one not in shown]
     keeps = ", ".join(f"{keep:g}" for keep in sorted(trials["keep"].unique(), reverse=True))
     caption = [
         f"{frame.subject}: test top-1 (%) at a speedup, and the speedup at {LOSS:g} point below the dense network",
@@ -76,30 +63,63 @@ def data(frame: Frame) -> Table:
         f"Read off the curve of each seed from its dense network (speedup 1) over keep {keeps}, at the first crossing, "
         "linear in log speedup, never extrapolated",
         f"{NOTHING}: the curve of some seed does not reach it",
-        "≥: some seed never loses as much" if bounds else "",
+        "≥: some seed never loses as much" if any(one.bounds for one in columns) else "",
         f"Left out, reached by no method in every seed: {', '.join(dropped)}" if dropped else "",
-        bold_said(trials, bool(bold), "column"),
     ]
-    formats = {one.heading: MULTIPLE for one in shown if one.scale == 1}
-    return table(frame, trials, columns, caption, formats, bold=bold, bounds=bounds)
+    return table(frame, [*heads(rows), *columns], caption, trials, bold="column")
 
 
-def _at(word: str, target: float, curves: Curves) -> Reading:
-    """Return the accuracies at one speedup."""
-    return Reading(f"{word} {target:g}{TIMES}", _each(curves, lambda curve: accuracy_at(curve, target)))
+def curves(rows: pd.DataFrame, column: str, dense: pd.DataFrame) -> dict[float, Curve]:
+    """Return the curve of each seed of one experiment over the speedups of a column: mac_speedup, or a measured one.
+
+    It starts at the dense network that the methods were given, before any pruning and fine-tuning: `dense_test_top1`
+    of the rows or, if they lack it, the accuracy of the dense control in the trials `dense`. Several rows of one keep
+    are averaged; rows without a speedup are left out.
+    """
+    told, controls = by_seed(rows, "dense_test_top1").dropna(), by_seed(dense)
+    found: dict[float, Curve] = {}
+    for seed, part in placed(rows, column).groupby("seed"):
+        measured = part[part[column] > 0].dropna(subset=["test_top1"])  # a speedup of 0 has no logarithm
+        means = measured.groupby("keep")[[column, "test_top1"]].mean().sort_index(ascending=False)
+        start = float(told.get(seed, controls.get(seed, math.nan)))
+        found[float(str(seed))] = [(1.0, start), *means.itertuples(index=False, name=None)]
+    return found
 
 
-def _at_loss(word: str, curves: Curves) -> Reading:
-    """Return the speedups at a loss; a lower bound if some seed never lost as much."""
-    bounds = {key for key, seeds in curves.items() if any(speedup_at_loss(c, LOSS).bound for c in seeds.values())}
-    values = _each(curves, lambda curve: speedup_at_loss(curve, LOSS).speedup)
-    return Reading(f"{word}, {LOSS:g} point lost", values, frozenset(bounds), scale=1.0)
+def accuracy_at(curve: Curve, target: float) -> float:
+    """Return the test top-1 at a speedup, NaN if the curve does not reach it: nothing is extrapolated.
+
+    The first segment from the dense end that crosses the target counts, as measured speedups may fall as keep does.
+    Within it the accuracy is linear in the logarithm of the speedup.
+    """
+    for (s0, a0), (s1, a1) in pairwise(curve):
+        if min(s0, s1) <= target <= max(s0, s1) and not math.isnan(a0):
+            part = math.log(target / s0) / math.log(s1 / s0) if s1 != s0 else 0.0
+            return float(a0 + part * (a1 - a0))
+    return math.nan
 
 
-def _each(curves: Curves, read: Callable[[Tradeoff], float]) -> dict[Key, pd.Series]:
-    """Return what is read off each curve, by seed, of the experiments of which every seed has it."""
-    found = {key: pd.Series({s: read(curve) for s, curve in seeds.items()}) for key, seeds in curves.items()}
-    return {key: values for key, values in found.items() if len(values) and values.notna().all()}
+def speedup_at_loss(curve: Curve, points: float = LOSS) -> float:
+    """Return the largest speedup before the accuracy first falls below that of the dense network less these points.
+
+    points: percentage points. On the segment that falls below, the logarithm of the speedup is linear in the accuracy.
+    If none does (`loses`), the largest speedup of the curve, a lower bound. NaN without a dense accuracy or without any
+    other network.
+    """
+    least = curve[0][1] - points / 100
+    if math.isnan(least) or len(curve) < 2:
+        return math.nan
+    largest = 1.0
+    for (s0, a0), (s1, a1) in pairwise(curve):
+        if a1 < least:
+            return max(largest, float(s0 * (s1 / s0) ** ((a0 - least) / (a0 - a1))))
+        largest = max(largest, s1)
+    return largest
+
+
+def loses(curve: Curve, points: float = LOSS) -> bool:
+    """Return whether the accuracy ever falls below that of the dense network less these percentage points."""
+    return any(accuracy < curve[0][1] - points / 100 for _, accuracy in curve)
 
 
 AT_SPEEDUP = TableEntry(

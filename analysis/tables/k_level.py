@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 import pandas as pd
 
 from analysis.frame import Frame
 from analysis.registry import TableEntry
-from analysis.rows import HALF, Columns, experiments, heads, k_level, seeds_said, spread, subject, table
-from analysis.statistics import by_seed, over_seeds
-from analysis.table import WHOLE, Format, Table
-from results.errors import Skip
+from analysis.rows import experiments, heads, k_level, pruned, seeds_said, subject, table
+from analysis.statistics import by_seed
+from analysis.table import HALF, WHOLE, Column, Format, Table
 
 WHERE = {"layer": "in each family", "network": "in all families together, none of them empty"}
 
 
 def data(frame: Frame) -> Table:
     """Return a row per keep, grouping and experiment: trials at the k-level, groups above, drop in points, accuracy."""
-    trials = frame.tabled
-    if trials.empty:
-        raise Skip(f"{frame.title} has no pruned trial")
-    rows = [
-        (f"{keep:g}", str(part), key, mine)
-        for keep in sorted(trials["keep"].unique(), reverse=True)
-        for part, here in trials[trials["keep"] == keep].groupby("part")
-        for key, mine in experiments(here).items()
+    trials = pruned(frame).assign(drop=frame.tabled.get("projection_drop", float("nan")))
+    rows = experiments(trials, "keep", "part")
+    parts = [row.trials for row in rows]
+    top1 = [by_seed(part) for part in parts]
+    columns = [
+        *heads(rows),
+        Column("trials", [float(len(part)) for part in parts], WHOLE),
+        Column("k-level", [k_level(part) for part in parts]),
+        Column("groups above", [part["groups_above"].mean() for part in parts], Format(1)),
+        Column("largest drop", [100 * part["drop"].max() for part in parts]),
+        Column("median top-1", [100 * values.median() for values in top1]),
+        Column("mean top-1", top1, scale=100),
     ]
-    parts = [mine for *_, mine in rows]
-    columns: Columns = {"keep": [keep for keep, *_ in rows]}
-    columns |= heads((key for _, _, key, _ in rows), (part for _, part, *_ in rows))
-    columns |= {"trials": [float(len(mine)) for mine in parts], "k-level": [k_level(mine) for mine in parts]}
-    columns |= {"groups above": [mine["groups_above"].mean() for mine in parts]}
-    columns |= {"largest drop": [100 * _drops(mine).max() for mine in parts]}
-    columns |= {"median top-1": [100 * median(by_seed(mine)) for mine in parts]}
-    columns |= spread("mean top-1", map(over_seeds, parts), 100, HALF)
     caption = [
         f"{subject(frame, trials)}: groups before the projection to k, and test top-1 (%)",
         f"k-level: trials with exactly k groups left before projection{_scopes(trials)}",
@@ -42,12 +35,7 @@ def data(frame: Frame) -> Table:
         "Largest drop: of validation top-1 by the projection, in points",
         seeds_said(trials, HALF),
     ]
-    formats = {"trials": WHOLE, "groups above": Format(1)}
-    return table(frame, trials, columns, caption, formats, lead=("keep",), spread=HALF)
-
-
-def _drops(rows: pd.DataFrame) -> pd.Series:
-    return rows.reindex(columns=["projection_drop"])["projection_drop"].astype("float64")
+    return table(frame, columns, caption, trials, spread=HALF)
 
 
 def _scopes(trials: pd.DataFrame) -> str:

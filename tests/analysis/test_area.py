@@ -1,11 +1,11 @@
 import math
 
-import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.frame import load
 from analysis.table import NOTHING, TIMES
-from analysis.tables.area import AREA, normalised_area
+from analysis.tables.area import AREA, area
 from results.errors import Skip
 
 
@@ -34,8 +34,8 @@ def line(make, method="wgsef", seed=0, points=((0.5, 0.9), (0.25, 0.8), (0.1, 0.
     [(0, 2, 0.775), (0, 1, 0.95), (0.5, 1.5, 0.8375), (1, 1.5, 0.75), (-1, 1, math.nan), (0, 2.1, math.nan)],
 )
 def test_the_area_by_hand(low, high, expected):
-    x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.9, 0.3])
-    assert normalised_area(x, y, low, high) == pytest.approx(expected, nan_ok=True)
+    curve = pd.Series([1.0, 0.9, 0.3], index=[0.0, 1.0, 2.0])
+    assert area(curve, low, high) == pytest.approx(expected, nan_ok=True)
 
 
 def test_the_table_by_hand(table, make):

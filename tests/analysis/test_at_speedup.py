@@ -1,9 +1,16 @@
+import math
+
 import pytest
 
 from analysis.frame import load
 from analysis.table import NOTHING, TIMES
-from analysis.tables.at_speedup import AT_SPEEDUP
+from analysis.tables.at_speedup import AT_SPEEDUP, accuracy_at, curves, loses, speedup_at_loss
 from results.errors import Skip
+
+NAN = math.nan
+DENSE = (1, 0.98)
+FALLING = [DENSE, (4, 0.90), (16, 0.80)]
+BENT = [DENSE, (3, 0.95), (2, 0.93), (4, 0.90)]  # a smaller keep that was measured slower
 
 
 @pytest.fixture
@@ -102,3 +109,62 @@ def test_nothing_is_bold_if_a_rival_has_only_a_bound(table, make):
 def test_without_speedups_or_reach_there_is_a_reason(table, make, method, cells, without, reason):
     with pytest.raises(Skip, match=reason):
         table([make.trial(method, **cells)], columns=[c for c in make.COLUMNS if c not in without])
+
+
+@pytest.mark.parametrize(
+    ("points", "target", "expected"),
+    [
+        *((FALLING, x, y) for x, y in ((1, 0.98), (2, 0.94), (4, 0.90), (8, 0.85), (16, 0.80))),
+        *((FALLING, outside, NAN) for outside in (0.9, 16.1)),
+        (BENT, 2.5, 0.98 - 0.03 * math.log(2.5) / math.log(3)),  # the first crossing from the dense end
+        (BENT, 4, 0.90),
+        ([DENSE, (2, 0.9), (2, 0.8)], 2, 0.9),
+        ([(1, NAN), (2, 0.9), (2, 0.8)], 2, 0.9),
+        ([(1, NAN), (2, 0.9)], 2, NAN),
+        ([DENSE], 2, NAN),
+    ],
+)
+def test_accuracy_is_linear_in_the_logarithm_of_the_speedup_and_never_extrapolated(points, target, expected):
+    assert accuracy_at(points, target) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("points", "loss", "expected", "lost"),
+    [
+        ([DENSE, (2, 0.98), (4, 0.96), (8, 0.99)], 1, 2 * math.sqrt(2), True),
+        (FALLING, 8, 4, True),  # exactly on a point
+        (FALLING, 4, 2, True),
+        (FALLING, 18, 16, False),
+        ([DENSE, (3, 0.98), (2.5, 0.98)], 1, 3, False),
+        # from (3, 0.98) back to (2, 0.90): the crossing is below 3, which was reached without a loss
+        ([DENSE, (3, 0.98), (2, 0.90)], 1, 3, True),
+        ([(1, NAN), (2, 0.9), (4, 0.8)], 1, NAN, False),
+        ([DENSE], 1, NAN, False),
+    ],
+)
+def test_the_speedup_at_a_loss_is_a_crossing_or_a_lower_bound(points, loss, expected, lost):
+    assert speedup_at_loss(points, loss) == pytest.approx(expected, nan_ok=True)
+    assert loses(points, loss) == lost
+
+
+def test_the_curve_starts_at_the_dense_network_and_follows_keep(folder, make):
+    told = {"dense_test_top1": 0.97}
+    rows = [
+        make.trial(keep=0.1, test_top1=0.8, mac_speedup=9, **told),
+        make.trial(keep=0.5, test_top1=0.9, mac_speedup=2, **told),
+        make.trial(keep=0.5, test_top1=0.94, mac_speedup=4, trial="again", **told),
+        make.trial(keep=0.25, test_top1=0.85, mac_speedup="", **told),
+        make.trial(keep=0.05, test_top1=0.5, mac_speedup=0, **told),
+    ]
+    frame = load(folder([make.trial("dense", test_top1=0.5), *rows]))
+    found = curves(frame.pruned, "mac_speedup", frame.dense)[0]
+    assert found == [(1, pytest.approx(0.97)), (3, pytest.approx(0.92)), (9, 0.8)]
+
+
+def test_the_dense_control_of_the_seed_stands_in_if_the_rows_do_not_tell(folder, make):
+    rows = [make.trial("dense", seed=seed, test_top1=0.98 - seed / 100) for seed in (0, 1)]
+    rows += [make.trial(seed=seed, mac_speedup=2, test_top1=0.9) for seed in (0, 1, 2)]
+    (setting,) = load(folder(rows)).settings()
+    found = curves(setting.pruned, "mac_speedup", setting.dense)
+    assert [found[seed][0] for seed in (0, 1)] == [(1, 0.98), (1, 0.97)]
+    assert found[2] == [(1, pytest.approx(NAN, nan_ok=True)), (2, 0.9)]

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from analysis import figures, tables
 from analysis.frame import load
-from analysis.output import KINDS, known
+from analysis.output import known
 from analysis.plot.style import drawn
-from analysis.registry import discover
+from analysis.registry import Entry, discover
 from analysis.table import Table
 from results.errors import Skip
 
 RESULTS = Path(__file__).parents[2] / "results" / "reference"
 SUITES = sorted(path.parent.name for path in RESULTS.glob("*/trials.csv"))
 SHOWN = ("quick", "fashion", "klevel", "cifar")  # all figures and tables of these come with klevel
-FIGURES = discover(KINDS["figure"])
-TABLES = discover(KINDS["table"])
+FIGURES = discover(figures, Entry)
+TABLES = discover(tables, Entry)
 
 
 def made(entry, frame):

@@ -5,12 +5,12 @@ import pytest
 
 from analysis import figures, tables
 from analysis.frame import load
-from analysis.registry import FigureEntry, TableEntry, discover
+from analysis.registry import Entry, FigureEntry, TableEntry, discover
 from analysis.table import Table
 from results.errors import Skip
 
-FIGURES = discover(figures)
-TABLES = discover(tables)
+FIGURES = discover(figures, Entry)
+TABLES = discover(tables, Entry)
 EXPECTED = {
     "accuracy_vs_compression", "accuracy_vs_lam", "accuracy_vs_mac_speedup", "accuracy_vs_sparsity",
     "accuracy_vs_speedup", "critical_difference", "differences", "exactness_vs_lam", "groups_vs_epoch", "kept_widths",

@@ -127,7 +127,7 @@ def test_what_is_not_told_has_no_mark(of, make):
 def test_what_has_collapsed_does_not_set_the_range_but_is_named(of, make):
     rows = [at(make, lam, 0.9 - 0.001 * i) for i, lam in enumerate((0.001, 0.01, 0.1, 1))]
     found = of([*rows, at(make, 10, 0.1)])
-    assert min(found.attrs["held"]["keep 0.5"]) > 89
+    assert min(found.attrs["held"]["top1"]) > 89
     assert "Below the axis (arrows): WGSEF at lam 10: 10.0 %." in found.attrs["caption"]
     assert draw(found).axes[0].get_ylim()[0] > 89
 

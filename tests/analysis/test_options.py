@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.frame import load
-from analysis.options import Options, listed, parsed
+from analysis.options import Condition, Options, listed, parsed
 from results.errors import InputError
 
 
@@ -59,7 +59,7 @@ def test_lists_are_found_as_they_stand_in_the_file(trials):
 def test_only_dense_networks_can_be_chosen_among(folder, make):
     trials = load(folder([make.trial("dense", seed=seed) for seed in range(2)])).source.everything
     assert len(parsed(where=["seed=1"]).select(trials)) == 1
-    with pytest.raises(InputError, match=r"--keep 0\.5: no trial has it; known: none"):
+    with pytest.raises(InputError, match=r"--keep 0\.5: no trial has it; known: 1"):
         parsed(keep=["0.5"]).select(trials)
 
 
@@ -78,7 +78,16 @@ def test_many_values_are_counted_not_named(folder, make):
 
 
 def test_texts_become_options():
-    assert parsed(["a,b", "c", "a"], ["0.5, .25"], ["scope=layer"], ["a=A = B (ours)"], False) == Options(
-        ("a", "b", "c"), (0.5, 0.25), (("scope", "layer"),), {"a": "A = B (ours)"}, title=False
+    found = parsed(["a,b", "a"], [" .25"], ["scope=layer", "lr="], ["a=A = B (ours)"], title=False)
+    assert found == Options(
+        (
+            Condition("--methods a", "method", "a"),
+            Condition("--methods b", "method", "b"),
+            Condition("--keep .25", "keep", 0.25),
+            Condition("--where scope=layer", "scope", "layer"),
+            Condition("--where lr=", "lr", None),
+        ),
+        {"a": "A = B (ours)"},
+        title=False,
     )
     assert listed(["", " a , b ", "b"]) == ("a", "b")

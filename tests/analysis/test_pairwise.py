@@ -6,7 +6,7 @@ import pytest
 from analysis.frame import load
 from analysis.statistics import holm, paired
 from analysis.table import NOTHING
-from analysis.tables.pairwise import PAIRWISE
+from analysis.tables.ranks import PAIRWISE
 from results.errors import Skip
 
 

@@ -1,10 +1,10 @@
 """The times of networks, the Pareto frontier by hand, and where its marks lie."""
 
+import pandas as pd
 import pytest
 
-from analysis.figures.pareto import FIGURE
+from analysis.figures.pareto import FIGURE, on_frontier
 from analysis.frame import load
-from analysis.latency import conditions, on_frontier
 from analysis.plot.style import drawn
 from results.errors import Skip
 
@@ -39,7 +39,7 @@ def frame(folder):
     ],
 )
 def test_the_frontier_by_hand(times, accuracies, best):
-    assert on_frontier(times, accuracies) == best
+    assert on_frontier(pd.Series(times, dtype=float), pd.Series(accuracies, dtype=float)).tolist() == best
 
 
 def case(make):
@@ -104,9 +104,8 @@ def test_means_and_intervals_over_seeds(frame, make):
 )
 def test_a_panel_for_each_condition(frame, make, cells, names):
     rows, times = case(make)
-    found = frame(rows, times + [row | cells for row in times])
-    assert [one.name for one in conditions(found)] == names
-    assert list(FIGURE.data(found)["panel"].unique()) == names
+    found = FIGURE.data(frame(rows, times + [row | cells for row in times]))
+    assert list(found["panel"].unique()) == names
 
 
 def test_budgets_have_panels_of_their_own_and_a_frontier_each(frame, make):

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.annotation import variants
 from analysis.figures import critical_difference
 from analysis.frame import load
-from analysis.ranking import Ranking, choice_said, rankings, shown, variants
+from analysis.ranking import Ranking, choice_said, rankings, shown
 from analysis.statistics import holm
 from results.errors import Skip
 
@@ -160,7 +161,7 @@ def test_several_starts_are_several_contenders(only, make):
     rows = make.grid(random=[0.1, 0.2], wgsef=[0.5, 0.6])
     ranking = only(rows + [make.trial("wgsef", k, start="scratch", test_top1=0.7) for k in make.KEEPS[:2]])
     assert ranking.contenders == ["random", "wgsef", "wgsef (from scratch)"]
-    assert variants([ranking]) == {"wgsef": 0, "wgsef (from scratch)": 1, "random": 0}
+    assert variants(ranking.contenders) == {"wgsef": 0, "wgsef (from scratch)": 1, "random": 0}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from analysis.statistics import (
     may_be_best,
     measured,
     over_seeds,
-    p_said,
     paired,
     placed,
     points,
@@ -248,7 +247,3 @@ def test_one_network_tells_nothing():
     assert found["best"].all()
     assert found["low"].isna().all()
     assert found["difference"].tolist() == [-1, 1]
-
-
-def test_p_in_words():
-    assert [p_said(p) for p in (0.5, 0.04321, 0.001, 0.0009)] == ["p = 0.500", "p = 0.043", "p = 0.001", "p < 0.001"]

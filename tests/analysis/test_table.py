@@ -5,14 +5,14 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.table import MULTIPLE, NOTHING, TIMES, WHOLE, Format, P, Table, escape, spread_columns
+from analysis.table import MULTIPLE, NOTHING, TIMES, WHOLE, Format, P, Table, escape
 
 NAN = math.nan
 
 
 @pytest.fixture
 def table():
-    x = spread_columns("x (%)", [(1.5, 0.25), (1.0, NAN), (20.0, 0.5)], "standard deviation")
+    x = {"x (%)": [1.5, 1.0, 20.0], "x (%), standard deviation": [0.25, NAN, 0.5]}
     data = pd.DataFrame({"keep": ["0.5", "0.5", "0.1"], "method": ["l1_filter", "a,b|<c>", "l1_filter"], **x})
     data = data.assign(y=[2.0, NAN, 3.0], p=[NAN, 0.0001, 0.5], told=["3/3", "", "0/3"])
     return Table(

@@ -7,12 +7,11 @@ import pytest
 from analysis.frame import load
 from analysis.rows import k_level
 from analysis.table import NOTHING, TIMES
-from analysis.tables.accuracy import ACCURACY
 from analysis.tables.area import AREA
 from analysis.tables.at_speedup import AT_SPEEDUP
 from analysis.tables.k_level import K_LEVEL
 from analysis.tables.ranks import RANKS
-from analysis.tables.results import RESULTS
+from analysis.tables.results import ACCURACY, RESULTS
 from analysis.wording import OLD_RULES
 from results.errors import Skip
 from results.reading import REQUIRED

@@ -170,6 +170,7 @@ def test_of_more_than_eight_lines_the_others_are_grey(setting, make):
     rows = [make.trial(f"m{i}", keep, test_top1=0.5 + i / 50) for i in range(11) for keep in (0.5, 0.1)]
     made = figure("accuracy_vs_sparsity", setting([*rows, make.trial("random", test_top1=0.4)]))
     assert legend(made) == [f"m{i}" for i in (10, *range(4, 10))] + ["Random", "others"]
+    assert "In grey: m0, m1, m2, m3." in made.get_label()
 
 
 @pytest.mark.parametrize("name", RATIOS)

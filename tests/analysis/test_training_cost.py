@@ -38,7 +38,7 @@ def test_the_time_is_a_multiple_of_that_of_the_control_of_the_same_seed(data, ma
 
 def test_intervals_are_those_over_seeds(data, make):
     (row,) = data(pair(make))[lambda rows: rows["kind"] == "line"].itertuples()
-    assert (row.x, row.x_half, row.y_half, row.n) == pytest.approx((1.5, 6.3531, 12.7062, 2), abs=1e-4)
+    assert (row.x, row.x_low, row.x_high, row.y_half, row.n) == pytest.approx((1.5, 0, 7.8531, 12.7062, 2), abs=1e-4)
     assert "1 seed, hence no intervals" in data(pair(make, seconds=(10,), dense=(10,))).attrs["caption"]
 
 

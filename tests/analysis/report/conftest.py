@@ -100,7 +100,7 @@ def frame(folder):
 @pytest.fixture
 def show(frame):
     """Return a function that makes a page of rows and reads it."""
-    return lambda rows, exhibits=(), **options: Page(report.page(frame(rows, **options), exhibits, Path("f")))
+    return lambda rows, exhibits=(), **options: Page(report.page(frame(rows, **options), exhibits))
 
 
 @pytest.fixture

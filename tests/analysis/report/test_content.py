@@ -130,7 +130,7 @@ def test_several_folders_are_told_apart(make, read, tmp_path):
     suites = {"one": "one", "two": "two", "three": "two"}
     folders = [make.write(tmp_path / name, [make.trial(suite=of, trial=of)]) for name, of in suites.items()]
     frame = load(*folders)
-    page = read(report.page(frame, [], tmp_path))
+    page = read(report.page(frame, []))
     assert page.texts("h1") == ["one, two"]
     names = [f"{tmp_path.name}/{name}" for name in suites]
     assert [" ".join(e["text"].split()) for e in page.all("h3") if e["id"].startswith("recipe")] == names
