@@ -14,10 +14,10 @@ import pandas as pd
 
 from analysis.annotation import RECIPE, SETTING, TIMING, contenders, in_order, noted, present, told_apart
 from analysis.frame import Frame
-from analysis.rows import k_level
 from analysis.select import PHASES, configuration_words
 from analysis.statistics import LEVEL, holm, paired
 from analysis.table import SIGNED, WHOLE, Column, P, Table
+from analysis.tabulation import k_level
 from analysis.wording import NOTHING, TIMES, line_name, listed, plain, setting_name
 from results.errors import InputError
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import joblib
 
 from analysis import figures, tables
+from analysis.entries import Entry, discover
 from analysis.frame import Frame
-from analysis.literature import file_of
 from analysis.plot.facets import METADATA, save
 from analysis.plot.style import drawn
-from analysis.registry import Entry, discover
+from analysis.published import file_of
 from analysis.table import Table
 from results.columns import EVIDENCE
 from results.errors import Skip

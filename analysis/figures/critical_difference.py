@@ -10,13 +10,13 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from analysis.annotation import variants
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets
 from analysis.plot.marks import line_look
 from analysis.plot.style import look, pt
 from analysis.ranking import FEWEST_NETWORKS, FEWEST_PROBLEMS, choice_said, rankings
-from analysis.registry import FigureEntry
 from analysis.statistics import LEVEL
 from analysis.wording import line_name
 from results.errors import Skip

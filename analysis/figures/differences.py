@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.annotation import named, variants
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import Plot, described, facets, label
 from analysis.plot.marks import PLAIN, draw_line, legend_line, line_look
 from analysis.plot.style import DENSE_COLOUR, Style, pt
 from analysis.ranking import Ranking, choice_said, panel_of, rankings, shown
-from analysis.registry import FigureEntry
 from analysis.statistics import DIGITS, paired
 from analysis.wording import line_name, listed, wrapped
 

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.annotation import named
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.merging import alike, merged
 from analysis.plot import axes as axis
 from analysis.plot.facets import Plot, described, facets, label
 from analysis.plot.marks import draw_line, exact_handles, exact_look, fill, legend_line
 from analysis.plot.style import DENSE_COLOUR, LINES, pt
-from analysis.registry import FigureEntry
 from analysis.select import tried_said
 from analysis.statistics import points, seeds_said
 from analysis.trajectories import trajectories

@@ -9,11 +9,11 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.annotation import CONDITIONS, differing, in_order, method_of, named
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets, label
 from analysis.plot.style import look, pt
-from analysis.registry import FigureEntry
 from analysis.select import tried_said
 from analysis.statistics import seeds_between
 from analysis.wording import wrapped

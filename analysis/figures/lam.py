@@ -11,12 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.annotation import beside_lam, named, variants
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot import marks
 from analysis.plot.facets import Panel, Plot, described, facets, label, leading
 from analysis.plot.style import Style, pt
-from analysis.registry import FigureEntry
 from analysis.select import AUTO, BOUND, DIGITS, FIXED
 from analysis.statistics import points, seeds_said
 from analysis.wording import AXES, condition, grouping_name

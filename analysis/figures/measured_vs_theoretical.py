@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.annotation import DENSE, TIMING, present
+from analysis.entries import FigureEntry
 from analysis.frame import Frame, devices
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets, label
 from analysis.plot.lines import PAR
 from analysis.plot.marks import draw_par
 from analysis.plot.style import COLOURS, DENSE_COLOUR, MARKS, pt
-from analysis.registry import FigureEntry
 from analysis.select import PHASES
 from analysis.statistics import points, seeds_between
 from analysis.wording import AXES, GROUPINGS

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.annotation import DENSE, TIMING, present
+from analysis.entries import FigureEntry
 from analysis.frame import POOLED, Frame, dense_beside, devices, pooled
 from analysis.plot import axes as axis
 from analysis.plot.facets import ACROSS, HEIGHT_ALONE, facets, label
 from analysis.plot.lines import TOP1, dense_point, described_lines, draw_lines, line_points
 from analysis.plot.style import DENSE_COLOUR, pt
-from analysis.registry import FigureEntry
 from analysis.select import tried_said
 from analysis.wording import AXES, condition
 from results.errors import Skip

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from analysis.annotation import in_order, variants
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.plot import axes as axis
 from analysis.plot.facets import Plot, described, facets, label
 from analysis.plot.marks import GREY, line_look, side_by_side
 from analysis.plot.style import pt
 from analysis.ranking import Ranking, choice_said, panel_of, rankings, shown
-from analysis.registry import FigureEntry
 from results.errors import Skip
 
 FEWEST = 4  # problems: a share of fewer tells less than their list

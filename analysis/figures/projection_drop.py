@@ -6,13 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.annotation import named
+from analysis.entries import FigureEntry
 from analysis.frame import Frame
 from analysis.merging import merged
 from analysis.plot import axes as axis
 from analysis.plot.facets import Panel, Plot, described, facets, label, leading
 from analysis.plot.marks import draw_line, side_by_side
 from analysis.plot.style import DENSE_COLOUR, pt
-from analysis.registry import FigureEntry
 from analysis.select import tried_said
 from analysis.statistics import points, seeds_said
 from analysis.wording import AXES

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.annotation import DENSE, in_order, named, noted, present
+from analysis.entries import FigureEntry
 from analysis.frame import Frame, devices
 from analysis.plot import axes as axis
 from analysis.plot.facets import described, facets, label
 from analysis.plot.marks import PLAIN, draw_line, draw_par
 from analysis.plot.style import pt
-from analysis.registry import FigureEntry
 from analysis.statistics import points, seeds_said
 from analysis.wording import AXES, condition, line_name
 from results.errors import Skip

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.annotation import named, present
+from analysis.entries import FigureEntry
 from analysis.frame import POOLED, Frame, dense_beside, devices, pooled, timed
-from analysis.literature import published, source_notes
 from analysis.plot import axes as axis
 from analysis.plot.facets import facets, label
 from analysis.plot.lines import PUBLISHED, SPEEDUP, TOP1, dense_point, described_lines, draw_lines, line_points
 from analysis.plot.style import pt
-from analysis.registry import FigureEntry
+from analysis.published import published, source_notes
 from analysis.select import tried_said
 from analysis.wording import AXES
 from results.errors import Skip

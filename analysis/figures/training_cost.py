@@ -6,11 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.annotation import named
+from analysis.entries import FigureEntry
 from analysis.frame import Frame, devices
 from analysis.plot import axes as axis
 from analysis.plot.facets import facets, label
 from analysis.plot.lines import TOP1, dense_point, described_lines, draw_lines, line_points
-from analysis.registry import FigureEntry
 from analysis.select import tried_said
 from analysis.statistics import measured
 from analysis.wording import AXES, condition

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.entries import discover
 from analysis.importing.base import Importer, Run
-from analysis.registry import discover
 from results.columns import Columns, Epoch, Trial, names
 from results.errors import InputError
 from results.reading import parse, read_csv

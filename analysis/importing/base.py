@@ -60,7 +60,7 @@ class Importer:
     read: Callable[[Path], list[Run | str]]
 
 
-class Source(NamedTuple):
+class LogFile(NamedTuple):
     """A file, and one line on what is to be given. Its methods raise InputError if it does not hold that."""
 
     path: Path

@@ -11,7 +11,7 @@ from pathlib import Path
 from reprlib import repr as shown
 from typing import Any
 
-from analysis.importing.base import Cells, Importer, Run, Source, number
+from analysis.importing.base import Cells, Importer, LogFile, Run, number
 from results.columns import MANY
 from results.errors import InputError
 
@@ -34,12 +34,12 @@ def read(path: Path) -> list[Run | str]:
     folders = [file.parent for file in sorted(path.rglob("params.json"))]
     if not folders:
         problem = " holds no experiment: no params.json is in it" if path.is_dir() else " is not a folder"
-        raise Source(path, LOGS).error(problem)
+        raise LogFile(path, LOGS).error(problem)
     return [_run(folder) for folder in folders]
 
 
 def _run(folder: Path) -> Run | str:
-    source = Source(folder / "params.json", LOGS)
+    source = LogFile(folder / "params.json", LOGS)
     given = {name: _literal(value) for name, value in source.content().items()}
     old = "params" not in given
     given = given if old else _mapping(source, given, "params")
@@ -70,7 +70,7 @@ def _run(folder: Path) -> Run | str:
     return run
 
 
-def _mapping(source: Source, values: Cells, name: str) -> Cells:
+def _mapping(source: LogFile, values: Cells, name: str) -> Cells:
     if isinstance(values.get(name), dict):
         return dict(values[name])
     raise source.error(f": {name} is {shown(values.get(name))}, expected a mapping")
@@ -89,7 +89,7 @@ def _literal(value: Any) -> Any:
 def _beside(path: Path, words: str) -> tuple[Any, str | None]:
     """Return the content of a file, and None or the reason why it cannot be used."""
     try:
-        return Source(path, LOGS).content(), None
+        return LogFile(path, LOGS).content(), None
     except InputError:
         return {}, f"{path.name} cannot be read as {words}" if path.is_file() else f"no {path.name}"
 

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from analysis.importing.base import Cells, Importer, Run, Source, number
+from analysis.importing.base import Cells, Importer, LogFile, Run, number
 
 LOG = "a log of Torch-Pruning's benchmarks/main.py --mode prune, such as run/cifar10/prune/NAME/NAME.txt"
 NOTES = ["Torch-Pruning prunes the regularised network of the epoch that was best on the test set"]
@@ -42,7 +42,7 @@ EXAMPLES = {  # of lines that begin so
 
 def read(path: Path) -> list[Run | str]:
     """Return the runs in a log, and a line for each that does not prune."""
-    source = Source(path, LOG)
+    source = LogFile(path, LOG)
     lines = source.text().split("\n")
     runs: list[dict[int, str]] = []
     for count, line in enumerate(lines, start=1):
@@ -56,7 +56,7 @@ def read(path: Path) -> list[Run | str]:
     return [_run(source, messages, len(lines)) for messages in runs]
 
 
-def _run(source: Source, messages: dict[int, str], last: int) -> Run | str:
+def _run(source: LogFile, messages: dict[int, str], last: int) -> Run | str:
     start, mode = next(iter(messages.items()))
     where = f"{source.path}, line {start}"
     if messages.pop(start) != "mode: prune":
@@ -115,7 +115,7 @@ def _follow(run: Run, logged: list[dict[str, float]]) -> str | None:
     return None if done else f"cut after {tuned} of {run.finetune_epochs} epochs of fine-tuning"
 
 
-def _numbers(source: Source, line: int, message: str, last: int) -> dict[str, float]:
+def _numbers(source: LogFile, line: int, message: str, last: int) -> dict[str, float]:
     """Return the numbers in a line by name. Raises InputError if it does not go on as it begins."""
     match = NUMBERS.fullmatch(message)
     found = {name: float(text) for name, text in match.groupdict().items() if text} if match else {}

@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from analysis.entries import TableEntry
 from analysis.frame import Frame
-from analysis.registry import TableEntry
-from analysis.rows import best_of, experiments, heads, of_every_seed, seeds_said, table, usual
 from analysis.statistics import placed
 from analysis.table import Column, Table
+from analysis.tabulation import best_of, experiments, heads, of_every_seed, seeds_said, table, usual
 from analysis.wording import NOTHING, TIMES, listed
 from results.errors import Skip
 

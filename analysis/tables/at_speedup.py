@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pandas as pd
 
+from analysis.entries import TableEntry
 from analysis.frame import Frame, devices, timed
-from analysis.registry import TableEntry
-from analysis.rows import best_of, experiments, heads, of_every_seed, seeds_said, table
 from analysis.statistics import by_seed, placed
 from analysis.table import MULTIPLE, Column, Table
+from analysis.tabulation import best_of, experiments, heads, of_every_seed, seeds_said, table
 from analysis.wording import NOTHING, TIMES
 from results.errors import Skip
 

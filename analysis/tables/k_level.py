@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.entries import TableEntry
 from analysis.frame import Frame
-from analysis.registry import TableEntry
-from analysis.rows import experiments, heads, k_level, pruned, seeds_said, subject, table
 from analysis.statistics import by_seed
 from analysis.table import HALF, WHOLE, Column, Format, Table
+from analysis.tabulation import experiments, heads, k_level, pruned, seeds_said, subject, table
 
 WHERE = {"layer": "in each family", "network": "in all families together, none of them empty"}
 

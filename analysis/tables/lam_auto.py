@@ -7,12 +7,12 @@ import math
 import pandas as pd
 
 from analysis.annotation import beside_lam
+from analysis.entries import TableEntry
 from analysis.frame import Frame
-from analysis.registry import TableEntry
-from analysis.rows import experiments, heads, k_level, seeds_said, subject, table
 from analysis.select import AUTO, BOUND, DIGITS, FIXED
 from analysis.statistics import by_seed
 from analysis.table import HALF, SIGNED, WHOLE, Column, Table
+from analysis.tabulation import experiments, heads, k_level, seeds_said, subject, table
 from results.errors import Skip
 
 

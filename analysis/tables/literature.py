@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.entries import TableEntry
 from analysis.frame import Frame
-from analysis.literature import published
-from analysis.registry import TableEntry
-from analysis.rows import METHOD, Row, experiments, pruned, seeds_said, subject, table
+from analysis.published import published
 from analysis.statistics import by_seed
 from analysis.table import MULTIPLE, NUMBER, SIGNED, WHOLE, Column, Table
+from analysis.tabulation import METHOD, Row, experiments, pruned, seeds_said, subject, table
 from analysis.wording import NOTHING, grouping_name
 from results.errors import Skip
 

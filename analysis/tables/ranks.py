@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.entries import TableEntry
 from analysis.frame import Frame
 from analysis.ranking import FEWEST_NETWORKS, FEWEST_PROBLEMS, Ranking, choice_said, rankings
-from analysis.registry import TableEntry
-from analysis.rows import METHOD, table
 from analysis.statistics import LEVEL
 from analysis.table import NUMBER, SIGNED, WHOLE, Column, P, Table
+from analysis.tabulation import METHOD, table
 
 MOST = 6  # rankings, at most
 FORMATS = {"wins": WHOLE, "networks": WHOLE, "gap": SIGNED, "from": SIGNED, "to": SIGNED}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.annotation import DENSE
+from analysis.entries import TableEntry
 from analysis.frame import Frame, devices, timed
-from analysis.registry import TableEntry
-from analysis.rows import Row, best_of, dense, experiments, heads, k_level, pruned, seeds_said, table
 from analysis.statistics import by_seed, over_seeds, seeds_between
 from analysis.table import MULTIPLE, NUMBER, WHOLE, Column, Table
+from analysis.tabulation import Row, best_of, dense, experiments, heads, k_level, pruned, seeds_said, table
 
 
 def results(frame: Frame) -> Table:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from analysis import figures, tables
+from analysis.entries import Entry, discover
 from analysis.frame import load
 from analysis.output import known
 from analysis.plot.style import drawn
-from analysis.registry import Entry, discover
 from analysis.table import Table
 from results.errors import Skip
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from analysis import figures, tables
+from analysis.entries import Entry, FigureEntry, TableEntry, discover
 from analysis.frame import load
-from analysis.registry import Entry, FigureEntry, TableEntry, discover
 from analysis.table import Table
 from results.errors import Skip
 

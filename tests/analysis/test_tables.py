@@ -5,13 +5,13 @@ import json
 import pytest
 
 from analysis.frame import load
-from analysis.rows import k_level
 from analysis.table import NOTHING, TIMES
 from analysis.tables.area import AREA
 from analysis.tables.at_speedup import AT_SPEEDUP
 from analysis.tables.k_level import K_LEVEL
 from analysis.tables.ranks import RANKS
 from analysis.tables.results import ACCURACY, RESULTS
+from analysis.tabulation import k_level
 from analysis.wording import OLD_RULES
 from results.errors import Skip
 from results.reading import REQUIRED

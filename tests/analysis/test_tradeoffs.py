@@ -6,8 +6,8 @@ from matplotlib.colors import to_rgba
 
 from analysis.figures.tradeoffs import FIGURES
 from analysis.frame import load
-from analysis.literature import CAUTION, COMES_WITH_KLEVEL, published, source_notes
 from analysis.plot.style import KNOWN, PAPER, drawn, published_styles
+from analysis.published import CAUTION, COMES_WITH_KLEVEL, published, source_notes
 from results.columns import Published, names
 from results.errors import InputError, Skip
 
