@@ -123,6 +123,11 @@ def variants(lines: Iterable[str]) -> dict[str, int]:
     return {name: [one for one in names if method_of(one) == method_of(name)].index(name) for name in names}
 
 
+def usual_grouping(rows: pd.DataFrame) -> str:
+    """Return the most frequent grouping of the trials, of several the first by name; empty without a trial."""
+    return next(iter(rows["grouping"].mode()), "")
+
+
 def _klevel(rows: pd.DataFrame) -> pd.DataFrame:
     """Return k_reached and groups_above, and what the groups at convergence and the target say for an empty cell."""
     reads: dict[str, Callable[..., float]] = {"k_reached": klevel.reached, "groups_above": klevel.above}
@@ -172,7 +177,7 @@ def _reference_groupings(rows: pd.DataFrame) -> pd.Series:
     """Return the grouping of the trials that are references beside those of the usual ones; else nothing."""
     words = pd.Series("", index=rows.index, dtype="object")
     for _, part in rows[rows["method"] != DENSE].groupby(SETTING):
-        usual = set(part["part"]) - {""} or {part["grouping"].mode().iloc[0]}
+        usual = set(part["part"]) - {""} or {usual_grouping(part)}
         words[part.index] = part["grouping"].where(~part["grouping"].isin(usual), "")
     return words
 

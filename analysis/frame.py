@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.annotation import DENSE, DENSE_CONDITIONS, SETTING, TIMING, annotated, present, told_apart
+from analysis.annotation import DENSE, DENSE_CONDITIONS, SETTING, TIMING, annotated, present, told_apart, usual_grouping
 from analysis.options import Options
 from analysis.select import PHASES, TUNED_SPLITS
 from analysis.wording import OLD_RULES, condition, grouping_name, line_name, setting_name
@@ -132,8 +132,7 @@ class Frame:
     @property
     def grouping(self) -> str:
         """The most frequent grouping of the pruned trials; empty without one."""
-        counts = self.pruned["grouping"].value_counts()
-        return min(counts.index, key=lambda name: (-counts[name], name), default="")
+        return usual_grouping(self.pruned)
 
     @property
     def epochs(self) -> pd.DataFrame:
@@ -157,13 +156,8 @@ class Frame:
         names = sorted(set(self.pruned["part"]) - {""})
         rows = self.trials
         dense = rows["method"] == DENSE
-        return [replace(self, trials=rows[rows["part"].isin((name, "")) | dense], part=name) for name in names] or [
-            self
-        ]
-
-    def with_rows(self, rows: pd.DataFrame) -> Frame:
-        """Return the frame with these trials alone."""
-        return replace(self, trials=rows)
+        found = [replace(self, trials=rows[rows["part"].isin((name, "")) | dense], part=name) for name in names]
+        return found or [self]
 
     def lacks(self, needs: Sequence[str]) -> str | None:
         """Return which of the needed columns is absent or empty for the finished trials, as a reason, or None.

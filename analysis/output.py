@@ -65,7 +65,7 @@ class Job:
     @property
     def entries(self) -> list[Entry]:
         """The figures and tables to be made."""
-        return [entry for name, entry in known().items() if name in (self.only or known())]
+        return [entry for name, entry in known().items() if not self.only or name in self.only]
 
     @cached_property
     def fingerprint(self) -> str:

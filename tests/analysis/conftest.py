@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.frame import load
 from results.columns import Trial, names
 
 COLUMNS = names(Trial)
@@ -111,6 +112,17 @@ def write(folder: Path, rows, columns=COLUMNS, name="trials.csv"):
 def folder(tmp_path):
     """Return a function that writes rows into a results folder."""
     return lambda rows, **options: write(tmp_path / "results", rows, **options)
+
+
+@pytest.fixture
+def setting(folder):
+    """Return a function that writes rows of one setting and returns its frame."""
+
+    def only(rows, **options):
+        (found,) = load(folder(rows, **options)).settings()
+        return found
+
+    return only
 
 
 @pytest.fixture

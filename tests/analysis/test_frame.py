@@ -25,15 +25,6 @@ def put(tmp_path, make):
     return of
 
 
-@pytest.fixture
-def setting(folder):
-    def only(rows, **options):
-        (found,) = load(folder(rows, **options)).settings()
-        return found
-
-    return only
-
-
 def lines(frame, column="line"):
     rows = frame.tuned if column == "line" else frame.tabled
     return sorted(set(zip(rows["panel"], rows[column], strict=True)))

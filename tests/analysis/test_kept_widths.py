@@ -6,19 +6,9 @@ import numpy as np
 import pytest
 
 from analysis.figures.kept_widths import KEPT_WIDTHS, data
-from analysis.frame import load
 from analysis.plot.style import PAPER, drawn
 from analysis.wording import OLD_RULES
 from results.errors import Skip
-
-
-@pytest.fixture
-def setting(folder):
-    def of(rows):
-        (frame,) = load(folder(rows)).settings()
-        return frame
-
-    return of
 
 
 def kept(make, method, widths, keep=0.5, seed=0, groups=(20, 50), **cells):

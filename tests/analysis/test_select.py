@@ -4,19 +4,9 @@ import json
 
 import pytest
 
-from analysis.frame import load
 from analysis.select import strength, tried_said
 
 KEEPS = (0.5, 0.25)
-
-
-@pytest.fixture
-def setting(folder):
-    def only(rows, **options):
-        (found,) = load(folder(rows, **options)).settings()
-        return found
-
-    return only
 
 
 def lam(value, **more):
