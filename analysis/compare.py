@@ -139,7 +139,7 @@ def _names(a: Frame, b: Frame) -> tuple[str, ...]:
 
 def _lines(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
     """Return the line of each trial: its contender with as little as sets it apart from the others of its setting."""
-    contender = pd.Series(contenders(rows), index=rows.index, dtype="object")
+    contender = contenders(rows)
     lines = noted(contender, configuration_words(rows.assign(contender=contender)))
     return told_apart(rows, lines, [one for one in columns if one not in ("method", "hyperparameters")], SETTING)
 
