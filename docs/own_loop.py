@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from methods import WGSEFDC, Budget  # klevel
-from runners.compaction import realise
-from runners.groupings import GROUPINGS  # klevel
+from runners.networks.compaction import realise
+from runners.networks.groupings import GROUPINGS  # klevel
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # more of them only wait for each other on a network this small

@@ -18,7 +18,7 @@ from torch import Tensor
 from methods.members import Member, Term
 
 Scope = Literal["layer", "network"]
-Measure = Literal["raw", "gamma", "folded"]  # the definition of a group's norm: see `runners.groupings.measures`
+Measure = Literal["raw", "gamma", "folded"]  # of a group: `runners.networks.groupings.measures`
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from runners import environment, suite
 from runners.collect import collect as collect_folders
 from runners.executors import RunContext
 from runners.export import export as export_trial
-from runners.export.finished import find
+from runners.finished import find
 from runners.publish import publish as publish_suite
 from runners.run import Again, is_outdated, missing
 from runners.run import measure as measure_trials

@@ -27,7 +27,7 @@ def lines(kind: Kind) -> dict[str, str]:
 
             return {name: (method.__doc__ or "").split("\n")[0] for name, method in sorted(METHODS.items())}
         case Kind.architectures:
-            from runners.architectures import ARCHITECTURES
+            from runners.networks.architectures import ARCHITECTURES
 
             return ARCHITECTURES.lines()
         case Kind.datasets:
@@ -35,6 +35,6 @@ def lines(kind: Kind) -> dict[str, str]:
 
             return DATASETS.lines()
         case Kind.groupings:
-            from runners.groupings import GROUPINGS
+            from runners.networks.groupings import GROUPINGS
 
             return GROUPINGS.lines()

@@ -23,11 +23,11 @@ from methods import METHODS, Method
 from methods.base import Start
 from methods.groups import Measure, Scope
 from results.errors import InputError, nearest
-from runners.architectures import ARCHITECTURES
 from runners.data import Normalisation
 from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
-from runners.groupings import GROUPINGS, scope_of
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.groupings import GROUPINGS, scope_of
 
 PROTOCOL = 2
 PRECISION = "float32"  # the only precision
@@ -53,7 +53,7 @@ class Recipe(Strict):
 
     schedule_over: `phase` restarts the schedule of the learning rate in each phase; `trial` spans one schedule over
         sparsify and fine-tune.
-    dense_weights: a file with the weights of the dense network, which then has no epochs; see `runners.pretrained`.
+    dense_weights: a file with the weights of the dense network, which then has no epochs; see `networks.pretrained`.
     normalisation: by mean and standard deviation of the training split, or of ImageNet.
     round_to: round the number of groups that a family keeps up to a multiple of this; see `methods.Budget.of`.
     """
@@ -157,7 +157,7 @@ class TrialSpec(Strict):
 
     finetune_epochs, finetune_lr, schedule_over: hyper-parameters of the method that override the recipe; the total of
         the epochs stays that of the recipe. None: as in the recipe, see `epochs`.
-    measure: the norm of groups, see `runners.groupings.measures`.
+    measure: the norm of groups, see `runners.networks.groupings.measures`.
     equal: the cost in which a start from scratch at the final size equals the other trials: epochs, or training
         multiply-adds, with at most MOST_TIMES the epochs.
     """

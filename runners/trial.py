@@ -15,14 +15,15 @@ from methods.groups import Budget, Groups
 from results import klevel
 from results.columns import Trial
 from results.errors import Mismatch, OwnBudget
-from runners import measurement, sparse
-from runners.architectures import ARCHITECTURES, resolution
-from runners.compaction import IN_PLACE, TOLERANCE, Realised, channels_last, deploy, difference, realise
+from runners import measurement
 from runners.data import Data, load
 from runners.environment import commit
-from runners.groupings import GROUPINGS
-from runners.groupings.measures import measured
-from runners.pretrained import load_weights
+from runners.networks import sparse
+from runners.networks.architectures import ARCHITECTURES, resolution
+from runners.networks.compaction import IN_PLACE, TOLERANCE, Realised, channels_last, deploy, difference, realise
+from runners.networks.groupings import GROUPINGS
+from runners.networks.groupings.measures import measured
+from runners.networks.pretrained import load_weights
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write

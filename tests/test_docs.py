@@ -10,9 +10,9 @@ import torch
 
 from analysis.output import known
 from methods import Budget
-from runners.architectures import ARCHITECTURES
-from runners.compaction import difference, realise
-from runners.groupings import GROUPINGS
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.compaction import difference, realise
+from runners.networks.groupings import GROUPINGS
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs" / "own_loop.py"

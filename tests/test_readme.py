@@ -13,8 +13,8 @@ from analysis.plot.style import drawn
 from methods import METHODS, Method
 from runners import suite, trial
 from runners.__main__ import main
-from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
+from runners.networks.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[1]
 LENET = ARCHITECTURES["lenet5"]
@@ -68,7 +68,7 @@ def test_an_exported_network_is_read_back(tmp_path, monkeypatch):
     command = next(c[1:] for c in commands(".venv/bin/klevel") if c[1] == "export")
     assert main([trial if word == "ID" else word for word in command]) == 0
     names = {}
-    exec(compile(block("python", "from runners.deployed import"), "load.py", "exec"), names)
+    exec(compile(block("python", "from runners.networks.export.deployed import"), "load.py", "exec"), names)
     assert names["scores"].shape == (5, 10)
 
 

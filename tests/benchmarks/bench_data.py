@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from runners.architectures import ARCHITECTURES
-from runners.compaction import channels_last
 from runners.data import Data, Split
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.compaction import channels_last
 from tests.benchmarks.bench_proximal_step import training_step
 
 IMAGES = 45_000

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from methods.groups import Budget, NothingToDivide
 from results.errors import Untraceable
 from runners import measurement
-from runners.architectures import ARCHITECTURES
-from runners.compaction import Realised, channels_last, deploy, difference, realise
 from runners.executors import prepare
-from runners.groupings import GROUPINGS, scope_of
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.compaction import Realised, channels_last, deploy, difference, realise
+from runners.networks.groupings import GROUPINGS, scope_of
 
 DEFAULTS = ("vgg16", "resnet20", "mobilenet_v2", "vit_tiny", "mlp")
 SIZES = {"mlp": (1, 28)}  # image channels, pixels; 3 x 32 x 32 for all others

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from methods.batched import prox_factors_of
 from methods.envelope import prox_factors
 from methods.groups import Budget, Groups
-from runners.compaction import channels_last
-from runners.groupings import GROUPINGS
+from runners.networks.compaction import channels_last
+from runners.networks.groupings import GROUPINGS
 from runners.vision import torchvision
 
 LR, LAM, KEEP = 0.05, 0.1, 0.25

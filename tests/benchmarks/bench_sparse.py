@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from runners.measurement import count_macs
-from runners.sparse.autotuning import agrees
-from runners.sparse.candidates import candidates
+from runners.networks.sparse.autotuning import agrees
+from runners.networks.sparse.candidates import candidates
 
 KEEPS = (0.5, 0.25, 0.1, 0.05)
 KINDS = ("positions", "csr", "bsr", "semi_structured")

@@ -23,9 +23,9 @@ import torch_pruning
 from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
-from runners.architectures import ARCHITECTURES
-from runners.compaction import channels_last
 from runners.measurement import BLOCK_SECONDS, count_macs, count_parameters
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.compaction import channels_last
 from tests.benchmarks.bench_groupings import prune
 
 DENSE, BUILT = "dense", "dense, as built"

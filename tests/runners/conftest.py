@@ -13,10 +13,11 @@ from torch import nn
 
 from methods import METHODS
 from methods.groups import Budget, NothingToDivide
-from runners import compaction, data, executors, measurement, trial
-from runners.architectures import ARCHITECTURES
-from runners.compaction import realise
-from runners.groupings import GROUPINGS, scope_of
+from runners import data, executors, measurement, trial
+from runners.networks import compaction
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.compaction import realise
+from runners.networks.groupings import GROUPINGS, scope_of
 from runners.spec import TrialSpec
 
 USERS = {name: os.environ.get(name) for name in ("KLEVEL_DATA", "KLEVEL_WEIGHTS")}

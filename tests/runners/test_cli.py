@@ -16,9 +16,9 @@ import torch
 from methods import METHODS
 from runners import commands, data, executors
 from runners.__main__ import main
-from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS, Images
-from runners.groupings import GROUPINGS
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.groupings import GROUPINGS
 from runners.registry import OWN
 from runners.store import Store
 from runners.suite import load

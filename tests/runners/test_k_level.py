@@ -3,9 +3,9 @@
 import pytest
 
 from runners.executors import RunContext, perform
-from runners.groupings import GROUPINGS
+from runners.networks.groupings import GROUPINGS
 from runners.store import Store
-from tests.runners.networks import network_for
+from tests.runners.user_networks import network_for
 
 METHODS = ["gmp", "wgsef_dc", "wgsef_split", "group_lasso_k"]
 SCOPES = ["layer", "network"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from results.errors import InputError
-from runners.architectures import ARCHITECTURES
 from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
-from runners.groupings import GROUPINGS
+from runners.networks.architectures import ARCHITECTURES
+from runners.networks.groupings import GROUPINGS
 from runners.registry import OWN, Registry
 
 REGISTRIES = pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_function_of_ones_own_is_named_by_its_module(registry, folder):
 
 
 def test_a_class_will_do_and_may_have_a_resolution(folder):
-    from runners.architectures import resolution
+    from runners.networks.architectures import resolution
 
     assert ARCHITECTURES.help("own_package.nets:Network") == "A class is as good as a function."
     assert resolution("own_package.nets:Network") == 48
@@ -100,7 +100,9 @@ def test_what_is_wrong_with_a_function_is_said_in_one_line(folder, name):
 
 def test_the_current_folder_is_searched_where_python_does_not(folder):
     """The installed command has the folder of the command, not the current one, on its path."""
-    look = "from runners.architectures import ARCHITECTURES; print(ARCHITECTURES.help('own_package.nets:small'))"
+    look = (
+        "from runners.networks.architectures import ARCHITECTURES; print(ARCHITECTURES.help('own_package.nets:small'))"
+    )
     command = [sys.executable, "-c", f"import sys; sys.path.remove(''); {look}"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -8,13 +8,14 @@ import yaml
 
 from methods import METHODS
 from results.columns import VARYING, Trial, names
-from runners import compaction, executors, trial
+from runners import executors, trial
 from runners.executors import RunContext, perform
-from runners.groupings import GROUPINGS
+from runners.networks import compaction
+from runners.networks.groupings import GROUPINGS
 from runners.run import run
 from runners.spec import TrialSpec
 from runners.store import Store
-from tests.runners.networks import network_for
+from tests.runners.user_networks import network_for
 
 # The columns of DESIGN.md, in its order. New ones go behind them; these stay as they are.
 DESIGN = (

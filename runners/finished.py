@@ -1,0 +1,109 @@
+"""Find trials in results folders by their id, and read their files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import ValidationError
+from torch import Tensor
+
+from results.errors import InputError
+from runners.spec import TrialSpec, explain
+
+ID = re.compile("[0-9a-f]{1,12}")
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A done trial: its spec, its row, the masked network, and the fine-tuned compact network.
+
+    masked, compact: state dicts, on the CPU. masks: one tensor a family, True for kept groups.
+    sparse: the sparse layers of the compact network, see `runners.networks.sparse.plan`.
+    """
+
+    spec: TrialSpec
+    row: Mapping[str, Any]
+    masked: dict[str, Tensor]
+    masks: list[Tensor]
+    compact: dict[str, Tensor]
+    sparse: Mapping[str, Mapping[str, Any]]
+
+
+def find(trial: str, results: Path) -> Path:
+    """Return the folder of a trial, given by path, by id, or by the beginning of an id in any suite of `results`.
+
+    Raises InputError if there is no such trial, or more than one.
+    """
+    if (Path(trial) / "trial.yaml").is_file():
+        return Path(trial)
+    if not ID.fullmatch(trial):
+        raise InputError(f"{trial}: neither the folder of a trial nor an id, 12 characters of 0-9a-f; {_hint(results)}")
+    found = sorted(f.parent for f in results.glob(f"*/trials/{trial}*/trial.yaml"))
+    if len(found) > 1:
+        shown = [str(f) for f in found[:SHOWN]] + ([f"{len(found) - SHOWN} more"] if len(found) > SHOWN else [])
+        raise InputError(f"{trial}: may be any of {', '.join(shown)}; give one of these folders, or more of the id")
+    if not found:
+        raise InputError(f"{trial}: {_why_not(trial, results)}; {_hint(results)}")
+    return found[0]
+
+
+def read(folder: Path) -> Finished:
+    """Read the files of a trial. Raises InputError if it is not done, or a file is missing or damaged."""
+    spec = _spec(folder / "trial.yaml")
+    row = _row(folder)
+    masked, compact = (_tensors(folder / f"{name}.pt") for name in ("checkpoint", "compact"))
+    return Finished(spec, row, masked["state"], masked["masks"], compact["state"], compact.get("sparse", {}))
+
+
+def _why_not(trial: str, results: Path) -> str:
+    """Return why a trial was not found: it is unknown, or only its networks are missing, which are not in git."""
+    for table in sorted(results.glob("*/trials.csv")):
+        known = re.search(rf",({trial}[0-9a-f]*),", table.read_text(encoding="utf-8"))
+        if known:
+            suite = table.parent.name
+            return f"{table} has it, but its networks are not here; klevel run {suite} makes them"
+    return f"no such trial in {results}"
+
+
+def _hint(results: Path) -> str:
+    return f"column trial of {results}/SUITE/trials.csv lists them"
+
+
+def _spec(path: Path) -> TrialSpec:
+    try:
+        return TrialSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise explain(error, str(path)) from None
+    except (yaml.YAMLError, ValueError, AttributeError):
+        raise InputError(f"{path}: not the trial of this version of klevel") from None
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads((folder / "row.json").read_text(encoding="utf-8"))
+        status, reason = row["status"], row["reason"]
+    except FileNotFoundError:
+        raise InputError(f"{folder}: this trial has not finished; klevel run goes on with it") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{folder / 'row.json'}: not the row of a trial") from None
+    if status != "done":
+        raise InputError(f"{folder}: this trial {'was ' * (status == 'skipped')}{status}, it has no network: {reason}")
+    return row
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except FileNotFoundError:
+        raise InputError(f"{path}: is not there any more; delete its folder and run the trial again") from None
+    except Exception as error:  # torch may raise anything for a corrupt file
+        raise InputError(f"{path}: not readable; delete its folder and run the trial again") from error
+    return content

@@ -1,0 +1,122 @@
+"""Find the residual branches of a network, and remove some of them, by torch.fx."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+
+from results.errors import Untraceable
+from runners.networks.architectures.vit import Attention
+from runners.networks.graph.layers import ConvOrLinear
+from runners.networks.layers.zero_padding_shortcut import ZeroPaddingShortcut
+
+SUMS = (operator.add, operator.iadd, torch.add)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A residual branch, which is added to a shortcut.
+
+    name: of its last layer. modules: names of all its modules with parameters. sum: the addition. end: output of the
+    branch. shortcut: output of the shortcut.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    sum: fx.Node
+    end: fx.Node
+    shortcut: fx.Node
+
+    def parameters(self, network: nn.Module) -> list[nn.Parameter]:
+        """Return all parameters of the branch, weights of convolutions and linear layers first."""
+        owned = [p for name in self.modules for p in network.get_submodule(name).parameters()]
+        return sorted(owned, key=lambda p: p.dim() < 2)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return isinstance(module, ZeroPaddingShortcut | Attention) or super().is_leaf_module(module, name)
+
+
+def branches(network: nn.Module) -> list[Branch]:
+    """Return the residual branches in the order of the network. Raises Untraceable if torch.fx cannot trace it."""
+    return list(_branches(_trace(network)[1], network))
+
+
+def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
+    """Return a copy of a network without these branches: each of their sums becomes its shortcut.
+
+    Modules keep their names. Raises ValueError, which names the branch, for an unknown branch.
+    """
+    whole = copy.deepcopy(network)
+    root, graph = _trace(whole)
+    found = {branch.name: branch for branch in _branches(graph, whole)}
+    if unknown := set(names) - set(found):
+        raise ValueError(f"no such branch: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
+    # from last to first: the shortcut of a sum may be a sum that is removed too
+    for branch in reversed([b for b in found.values() if b.name in names]):
+        branch.sum.replace_all_uses_with(branch.shortcut)
+    for node in graph.nodes:
+        node.type = None  # TorchScript cannot read annotations that are strings
+    less = fx.GraphModule(root, graph)
+    less.graph.eliminate_dead_code()
+    less.delete_all_unused_submodules()
+    less.recompile()
+    less.train(network.training)
+    less.meta["without"] = sorted(names)
+    return less
+
+
+def _trace(network: nn.Module) -> tuple[nn.Module, fx.Graph]:
+    was_training = network.training
+    try:
+        tracer = _Tracer()
+        graph = tracer.trace(network.eval())
+    except Exception as error:  # a forward pass may raise anything on a placeholder
+        reason = " ".join(str(error).split())[:120]
+        raise Untraceable(f"torch.fx cannot trace this network: {reason}") from error
+    finally:
+        network.train(was_training)
+    assert isinstance(tracer.root, nn.Module)
+    return tracer.root, graph
+
+
+def _branches(graph: fx.Graph, network: nn.Module) -> Iterator[Branch]:
+    ancestors: dict[fx.Node, set[fx.Node]] = {}
+    for node in graph.nodes:
+        ancestors[node] = {node}.union(*(ancestors[i] for i in node.all_input_nodes))
+        ends = node.all_input_nodes if node.target in SUMS else []
+        if len(ends) == 2 and (branch := _branch(node, ends, ancestors, network)):
+            yield branch
+
+
+def _branch(
+    node: fx.Node, ends: list[fx.Node], ancestors: dict[fx.Node, set[fx.Node]], network: nn.Module
+) -> Branch | None:
+    """Return the branch of a sum: the operand with more layers, if both operands start at one module; else None."""
+    before, after = ends
+    if not any(n.op == "call_module" for n in ancestors[before] & ancestors[after]):
+        return None  # both start at the input of the network
+    own = [ancestors[a] - ancestors[b] for a, b in ((before, after), (after, before))]
+    layers = [_layers(nodes, network) for nodes in own]
+    if len(layers[0]) == len(layers[1]):
+        return None
+    longer = max((0, 1), key=lambda i: len(layers[i]))
+    called = dict.fromkeys(str(n.target) for n in node.graph.nodes if n in own[longer] and n.op == "call_module")
+    modules = tuple(name for name in called if next(network.get_submodule(name).parameters(), None) is not None)
+    return Branch(layers[longer][-1], modules, node, ends[longer], ends[1 - longer])
+
+
+def _layers(nodes: set[fx.Node], network: nn.Module) -> list[str]:
+    """Return the names of the layers called in these nodes, in the order of the graph."""
+    if not nodes:
+        return []
+    ordered = [n for n in next(iter(nodes)).graph.nodes if n in nodes and n.op == "call_module"]
+    return [
+        str(n.target) for n in ordered if isinstance(network.get_submodule(str(n.target)), ConvOrLinear | Attention)
+    ]

@@ -1,0 +1,1 @@
+"""Layers of klevel's own, and what changes in a layer when its channels are removed."""
