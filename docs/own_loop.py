@@ -9,9 +9,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from methods import WGSEFDC, Budget  # klevel
-from runners.networks.compaction import realise
-from runners.networks.groupings import GROUPINGS  # klevel
+from methods import WGSEFDC  # klevel
+from runners.networks.pruning import Budget, groups_of, project, realise  # klevel
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # more of them only wait for each other on a network this small
@@ -25,7 +24,7 @@ network = nn.Sequential(
     nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10),
 )  # fmt: skip
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
-groups = GROUPINGS["filter"](network, images[:1])  # klevel
+groups = groups_of(network, images[:1], "filter")  # klevel
 pruner = WGSEFDC(groups, Budget.of(groups, keep=0.25))  # klevel
 pruner.attach(optimizer)  # klevel: how far it goes depends on momentum, and on Adam's second moments
 
@@ -48,7 +47,8 @@ def accuracy(model: nn.Module) -> float:
         return (model.eval()(images[test]).argmax(1) == labels[test]).double().mean().item()
 
 
-small = realise(network, groups, [n > 0 for n in groups.norms()], "filter", images[:1]).network
+masks = project(groups, pruner.budget)  # exactly k, which WGSEF-DC has reached by itself
+small = realise(network, groups, masks, "filter", images[:2]).network
 for name, model in (("zeros in place", network), ("groups removed", small)):
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{name}: {100 * accuracy(model):.1f} % of the test images right, {parameters:,} parameters")

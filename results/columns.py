@@ -133,7 +133,9 @@ class Identity(Columns):
     round_to: Whole | None = column("Kept channels of a layer are a multiple of this.")
     precision: Text | None = column("Number format of training.")
     measure: Text | None = column("Norm of a group: `raw`, `gamma` or `folded`, see docs/groupings.md.")
-    equal: Text | None = column("Training cost in which a start from scratch equals the others: `epochs` or `macs`.")
+    equal: Text | None = column(
+        "Training cost in which a start from scratch equals the others: `epochs`, or `macs` where these are known."
+    )
 
 
 class Outcome(Columns):
@@ -147,7 +149,7 @@ class Outcome(Columns):
     test_top1: Fraction | None = column("Test accuracy at the end.")
     test_top5: Fraction | None = column("Top-5 test accuracy.")
     projection_drop: Number | None = column("Validation accuracy before less after the projection.")
-    groups: Counts | None = column("Groups of each family.")
+    groups: Counts | None = column("Groups of each family; empty for a dense control that could not be divided.")
     groups_target: Counts | None = column("k of each family; one number where the scope is network.")
     groups_at_convergence: Counts | None = column("Non-zero groups of each family before the projection.")
     groups_kept: Counts | None = column("Non-zero groups of each family after it.")
@@ -155,7 +157,9 @@ class Outcome(Columns):
     dense_params: Amount | None = column("Parameters of the dense network.")
     params: Amount | None = column("Parameters of the compact network.")
     compression: Ratio | None = column("dense_params / params.")
-    dense_macs: Amount | None = column("Multiply-adds of one image through the dense network.")
+    dense_macs: Amount | None = column(
+        "Multiply-adds of one image through the dense network; empty where those of an operator are not known."
+    )
     macs: Amount | None = column("Multiply-adds of one image through the compact network.")
     mac_speedup: Ratio | None = column("dense_macs / macs.")
     compact_error: Ratio | None = column("Largest difference of an output between masked and compact network.")
@@ -178,6 +182,10 @@ class Outcome(Columns):
     train_macs: Amount | None = column("Multiply-adds of all training steps, three forward passes each.")
     images: Whole | None = column("Images that were trained on.")
     method_code: Text | None = column("Hash of the source of the method, and of what it inherits from.")
+    groups_removed: Counts | None = column(
+        "Zero groups of each family of which no value is left in the compact network."
+    )
+    left_in_place: Text | None = column("Why zeros that could be removed are left in place; empty where none are.")
 
 
 class Trial(Outcome, Identity):

@@ -143,7 +143,7 @@ def measure(
 def export(trial: TrialName, folder: Folder, results: Results = RESULTS) -> None:
     """Write the compact network of a trial for use elsewhere.
 
-    Weights, a plan of kept indices, ONNX; see networks/export/deployed.py. Exit code: 0 done (without ONNX where its packages
+    Weights, a plan of kept indices, ONNX; see `networks.export`. Exit code: 0 done (without ONNX where its packages
     are not installed), 1 ONNX failed, 2 wrong input.
     """
     from runners import commands

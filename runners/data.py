@@ -19,6 +19,7 @@ from runners.datasets.decoding import FileSplit, workers_for
 from runners.datasets.files import unreadable
 
 VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
+LEAST = 2  # images of a training step: batch norm finds no variance in one
 
 Normalisation = Literal["dataset", "imagenet"]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation per channel, of [0, 1]
@@ -127,14 +128,32 @@ class Data:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches of one pass over the training split in random order, augmented and normalised.
 
-        Raises InputError, which names the file, if an image cannot be read.
+        A last batch of one image joins the batch before. Raises InputError, which names the file, if an image cannot be
+        read.
         """
-        for images, labels in self.train.shuffled(batch_size, generator, augmentation):
+        for images, labels in _joined(self.train.shuffled(batch_size, generator, augmentation)):
             yield self.normalise(images), labels
+
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches of one pass: see `shuffled`."""
+        whole, rest = divmod(len(self.train), batch_size)
+        return max(1, whole + (rest >= LEAST))
 
     def example(self, n: int) -> Tensor:
         """Return the first n validation images, normalised."""
         return self.normalise(self.val.head(n))
+
+
+def _joined(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches, the last two as one if the last is a single image."""
+    before = next(batches)
+    for batch in batches:
+        if len(batch[1]) < LEAST <= len(before[1]):
+            before = torch.cat((before[0], batch[0])), torch.cat((before[1], batch[1]))
+        else:
+            yield before
+            before = batch
+    yield before
 
 
 @lru_cache(maxsize=2)
@@ -204,7 +223,7 @@ def load(
     architecture, None for the dataset's own; images in memory are augmented before they are resized. choose_on_test:
     use a fixed, stratified half of the test images for validation and the other half as the test split, for a
     pretrained network that may have seen all training images. Raises InputError if the dataset is not found, has fewer
-    images, or is not in colour although the normalisation is ImageNet's.
+    images, has only one to train on, or is not in colour although the normalisation is ImageNet's.
     """
     device = device or torch.device("cpu")
     source = _source_dataset(dataset)
@@ -221,6 +240,8 @@ def load(
         if not source.classes <= train_images < len(train):
             raise InputError(f"train_images = {train_images}: {dataset} allows {source.classes} to {len(train)}")
         train = train.at(_stratified(train.labels, train_images)[0])
+    if len(train) < LEAST:
+        raise InputError(f"dataset {dataset}: has {len(train)} image to train on, at least {LEAST} are needed")
     return Data(
         train=train.to(device),
         val=val.to(device),

@@ -16,12 +16,11 @@ from runners.data import Data
 from runners.finished import Finished, read
 from runners.measurement import count_parameters
 from runners.networks import sparse
-from runners.networks.compaction import difference, realise
+from runners.networks.comparison import difference
 from runners.networks.export import onnx_file
-from runners.networks.export.writing import NetworkPair, plan_with_origins, write
 from runners.networks.export.deployed import FORMAT, ONNX, PLAN, WEIGHTS, load
-from runners.networks.groupings import GROUPINGS
-from runners.trial import EXAMPLES, build, data_of
+from runners.networks.export.writing import NetworkPair, plan_with_origins, write
+from runners.trial import EXAMPLES, build, data_of, rebuild
 
 FILES = frozenset((WEIGHTS, PLAN, ONNX))
 # columns of the row that are copied to the plan
@@ -53,7 +52,7 @@ def export(trial: Path, folder: Path) -> Exported:
     finished = read(trial)
     data = data_of(finished.spec, torch.device("cpu"))
     example = data.example(EXAMPLES)
-    pair = rebuild(finished, data)
+    pair = pair_of(finished, data)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         here = Path(place)
@@ -65,16 +64,11 @@ def export(trial: Path, folder: Path) -> Exported:
     return Exported(count_parameters(pair.compact), error, note, failed)
 
 
-def rebuild(finished: Finished, data: Data) -> NetworkPair:
+def pair_of(finished: Finished, data: Data) -> NetworkPair:
     """Rebuild the masked and the compact network of a trial, on the CPU."""
-    spec = finished.spec
-    masked = build(spec.dense, data)
+    masked = build(finished.spec.dense, data)
     masked.load_state_dict(finished.masked)
-    groups = GROUPINGS[spec.grouping](masked, data.example(EXAMPLES))
-    example = data.example(EXAMPLES)
-    realised = realise(masked, groups, finished.masks, spec.grouping, example, spec.recipe.round_to)
-    compact = sparse.rebuild(realised.network, finished.sparse)
-    compact.load_state_dict(finished.compact)
+    compact = rebuild(finished.spec, masked, finished.compact, data.example(EXAMPLES))
     return NetworkPair(masked.eval(), compact.eval())
 
 

@@ -25,16 +25,15 @@ SHOWN = 3
 class Finished:
     """A done trial: its spec, its row, the masked network, and the fine-tuned compact network.
 
-    masked, compact: state dicts, on the CPU. masks: one tensor a family, True for kept groups.
-    sparse: the sparse layers of the compact network, see `runners.networks.sparse.plan`.
+    masked: state dict, on the CPU. masks: one tensor a family, True for kept groups.
+    compact: what `runners.trial.rebuild` makes the compact network of, the content of `compact.pt`.
     """
 
     spec: TrialSpec
     row: Mapping[str, Any]
     masked: dict[str, Tensor]
     masks: list[Tensor]
-    compact: dict[str, Tensor]
-    sparse: Mapping[str, Mapping[str, Any]]
+    compact: Mapping[str, Any]
 
 
 def find(trial: str, results: Path) -> Path:
@@ -60,7 +59,7 @@ def read(folder: Path) -> Finished:
     spec = _spec(folder / "trial.yaml")
     row = _row(folder)
     masked, compact = (_tensors(folder / f"{name}.pt") for name in ("checkpoint", "compact"))
-    return Finished(spec, row, masked["state"], masked["masks"], compact["state"], compact.get("sparse", {}))
+    return Finished(spec, row, masked["state"], masked["masks"], compact)
 
 
 def _why_not(trial: str, results: Path) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import logging
+import math
 import statistics
 import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.benchmark import Timer
@@ -18,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 BLOCK_SECONDS = 0.002
 LEAST_REPEATS, MOST_REPEATS, STEADY = 15, 45, 0.05
 BATCHES = (1, 64)
+_log = logging.getLogger("klevel")
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,110 @@ def count_parameters(network: nn.Module) -> int:
 
 
 @torch.no_grad()
-def count_macs(network: nn.Module, example: Tensor) -> int:
-    """Return the multiply-adds of a forward pass for one image: half the count of torch's flop counter."""
-    counter = FlopCounterMode(display=False)
-    with counter:
+def count_macs(network: nn.Module, example: Tensor) -> int | None:
+    """Return the multiply-adds of a forward pass for one image: half the count of torch's flop counter.
+
+    Recurrent layers and attention are counted too, in whatever operators torch fuses them. None if an operator that
+    reads a weight counted nothing: an unknown number is no number.
+    """
+    counter = FlopCounterMode(display=False, custom_mapping=FORMULAS)
+    uncounted = _Uncounted(network, counter)
+    with _without_gradients(network), _plain_attention(), counter, uncounted:
         network.eval()(example[:1])
+    if uncounted.found:
+        _log.info("multiply-adds are not counted, for those of %s are not known", ", ".join(sorted(uncounted.found)))
+        return None
     return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def _without_gradients(network: nn.Module) -> Iterator[None]:
+    """Let no parameter require a gradient: under no_grad torch's counter fails where a module is given such a one."""
+    trained = [p.requires_grad_(False) for p in network.parameters() if p.requires_grad]
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Have attention computed as products of matrices, which are counted; fused, it counts 0 on the CPU."""
+    usual = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(usual)
+
+
+def _recurrent(inputs: Sequence[int], weights: Sequence[Sequence[int]], *others: object, **named: object) -> int:
+    """Return the operations of recurrent layers: at every step of every image each matrix multiplies once."""
+    return 2 * math.prod(inputs[:-1]) * sum(math.prod(w) for w in weights if len(w) == 2)
+
+
+def _recurrent_layer(inputs: Sequence[int], *tensors: Any, **named: object) -> int:
+    """Return the operations of one direction of one layer, whose two matrices come first."""
+    return _recurrent(inputs, tensors[:2])
+
+
+def _matrix_by_vector(matrix: Sequence[int], *others: object, **named: object) -> int:
+    return 2 * math.prod(matrix)
+
+
+# of operators that torch does not count, by the shapes of their arguments
+FORMULAS = {
+    torch.ops.aten.mkldnn_rnn_layer: _recurrent_layer,
+    torch.ops.aten._cudnn_rnn: _recurrent,
+    torch.ops.aten.miopen_rnn: _recurrent,
+    torch.ops.aten.mv: _matrix_by_vector,
+}
+# operators that read weights without a product of matrices, those of elements and views apart; _weight_norm_interface
+# computes a weight
+NO_PRODUCT = frozenset(
+    f"aten::{name}"
+    for name in (
+        *("_to_copy", "_unsafe_view", "cat", "copy_", "index", "index_select", "gather", "repeat", "roll", "stack"),
+        *("constant_pad_nd", "upsample_bicubic2d", "upsample_bilinear2d", "upsample_nearest2d"),
+        *("_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa", "grid_sampler_2d"),
+        *("embedding", "_embedding_bag", "_embedding_bag_forward_only"),
+        *("native_layer_norm", "native_group_norm", "_fused_rms_norm", "_weight_norm_interface"),
+        *("_softmax", "amax", "amin", "linalg_vector_norm", "mean", "norm", "sum", "var", "var_mean", "std"),
+    )
+)
+
+
+class _Uncounted(TorchDispatchMode):
+    """Finds operators that read a weight, a parameter of two dimensions or more, and for which nothing was counted."""
+
+    def __init__(self, network: nn.Module, counter: FlopCounterMode) -> None:
+        """counter: the flop counter, entered before this mode."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: set[str] = set()
+        self._counter = counter
+        self._weights = _storages(p for p in network.parameters() if p.dim() > 1)
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = self._counter.get_total_flops()
+        result = function(*args, **(kwargs or {}))
+        if self._counter.get_total_flops() == before and not _has_no_product(function):
+            read = _storages(leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
+            if read & self._weights:
+                self.found.add(function.name())
+        return result
+
+
+def _storages(tensors: Iterable[Tensor]) -> set[int]:
+    """Return the addresses of the values of tensors: a view has that of its base, a tensor on the device meta none."""
+    return {t.untyped_storage().data_ptr() for t in tensors if t.layout == torch.strided} - {0}
+
+
+def _has_no_product(function: Any) -> bool:
+    if isinstance(function, torch._ops.OpOverload) and (function.is_view or torch.Tag.pointwise in function.tags):
+        return True
+    return function.name().partition(".")[0] in NO_PRODUCT
 
 
 def file_megabytes(network: nn.Module) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 import sys
@@ -19,11 +20,27 @@ T = TypeVar("T", bound=Callable[..., object])
 
 @dataclass(frozen=True)
 class Provider(Generic[T]):
-    """Entries from another library: `names` lists them, `get` returns the entry of a name, both without the prefix."""
+    """Entries from another library: `names` lists them, `get` returns the entry of a name, both without the prefix.
+
+    listed: whether the line of help names all of them; if not, `names` is called for no help.
+    """
 
     help: str
     names: Callable[[], Iterable[str]]
     get: Callable[[str], T]
+    listed: bool = True
+
+    def line(self) -> str:
+        """Return the line of help for all entries."""
+        return f"{self.help}: {', '.join(sorted(self.names()))}" if self.listed else self.help
+
+    def unknown(self, name: str, prefix: str, names: Iterable[str]) -> str:
+        """Return "did you mean X? known: ..." for an unknown name: what is known, or the help if that is not listed."""
+        if self.listed:
+            return nearest(prefix + name, [prefix + n for n in names])
+        close = [prefix + n for n in difflib.get_close_matches(name, list(names), n=3)]
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"{hint}known: {self.help}"
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -51,12 +68,20 @@ class Registry(Mapping[str, T], Generic[T]):
 
         return add
 
-    def provide(self, prefix: str, names: Callable[[], Iterable[str]], get: Callable[[str], T], help: str) -> None:
+    def provide(
+        self,
+        prefix: str,
+        names: Callable[[], Iterable[str]],
+        get: Callable[[str], T],
+        help: str,
+        listed: bool = True,
+    ) -> None:
         """Add a provider for the names with a prefix. help: one line about all of them.
 
-        names is not called until such a name is requested, so that the library is imported only if needed.
+        names is not called until such a name is requested, so that the library is imported only if needed; it may raise
+        InputError if the library is not installed. listed: whether the help names all of them: False for very many.
         """
-        self._providers[prefix] = Provider(help, names, get)
+        self._providers[prefix] = Provider(help, names, get, listed)
 
     def discover(self, package: str, path: list[str]) -> None:
         """Import every module of a package, so that its entries register themselves."""
@@ -75,10 +100,11 @@ class Registry(Mapping[str, T], Generic[T]):
         raise InputError(f"unknown {self.kind}; {nearest(name, self._patterns())}")
 
     def _provided(self, name: str, prefix: str) -> str:
-        names = list(self._providers[prefix].names())
-        if name.removeprefix(prefix) not in names:
-            raise InputError(f"unknown {self.kind}; {nearest(name, [prefix + n for n in names])}")
-        return name.removeprefix(prefix)
+        provider, rest = self._providers[prefix], name.removeprefix(prefix)
+        names = list(provider.names())
+        if rest not in names:
+            raise InputError(f"unknown {self.kind}; {provider.unknown(rest, prefix, names)}")
+        return rest
 
     def check(self, name: str) -> str:
         """Return the name if it has an entry. Raises InputError, with the reason in one line, if it has none."""
@@ -106,7 +132,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def lines(self) -> dict[str, str]:
         """Return a line of help for every registered name, every prefix, and custom functions, in this order."""
-        provided = {f"{p}NAME": f"{v.help}: {', '.join(sorted(v.names()))}" for p, v in self._providers.items()}
+        provided = {f"{prefix}NAME": provider.line() for prefix, provider in self._providers.items()}
         own_help = f"a function of your own {self.signature}".rstrip()
         return {name: self.help(name) for name in self} | provided | {OWN: own_help}
 

@@ -157,7 +157,7 @@ def train(
     optimizer = make_optimizer(network, recipe, undecayed)
     hooks.attach(optimizer)
     generator = torch.Generator().manual_seed(phase.seed)
-    per_epoch = math.ceil(len(data.train) / recipe.batch_size)
+    per_epoch = data.steps(recipe.batch_size)
     history: list[EpochRecord] = []
     for number in range(phase.epochs):
         begin, losses, lr = time.perf_counter(), torch.zeros((), dtype=torch.float64), phase.lr

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from methods import METHODS, Method
 from methods.groups import Budget, Groups
 from results import klevel
 from results.columns import Trial
-from results.errors import Mismatch, OwnBudget
+from results.errors import InputError, Mismatch, OwnBudget
 from runners import measurement
 from runners.data import Data, load
 from runners.environment import commit
 from runners.networks import sparse
 from runners.networks.architectures import ARCHITECTURES, resolution
-from runners.networks.compaction import IN_PLACE, TOLERANCE, Realised, channels_last, deploy, difference, realise
+from runners.networks.compaction import IN_PLACE, Realised, deploy, realise
+from runners.networks.comparison import compare_outputs
 from runners.networks.groupings import GROUPINGS
 from runners.networks.groupings.measures import measured
+from runners.networks.layout import channels_last
 from runners.networks.pretrained import load_weights
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
@@ -32,6 +38,7 @@ from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, reca
 EXAMPLES = 64
 MARGIN = 0.05  # a network with a test accuracy below chance + MARGIN has collapsed
 MOST_TIMES = 4  # with equal training multiply-adds a start from scratch takes at most this multiple of the epochs
+_log = logging.getLogger("klevel")
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,36 @@ class TrialContext:
 
 
 def build(spec: DenseSpec, data: Data) -> nn.Module:
-    """Return the untrained network of a seed, with the same weights for every method."""
-    torch.manual_seed(spec.seed)
-    network = ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes)
-    return channels_last(network.to(data.device))
+    """Return the untrained network of a seed, with the same weights for every method, and of this call alone."""
+    _seed_all(spec.seed)
+    network = _own(spec.architecture, ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes))
+    example = data.example(2)
+    return channels_last(_materialised(network.to(data.device), example), example)
+
+
+def _seed_all(seed: int) -> None:
+    """Seed every global random generator that an architecture may draw its weights from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _own(architecture: str, network: nn.Module) -> nn.Module:
+    """Return a copy of a network, since a function may return one object at every call, trained or not."""
+    try:
+        return copy.deepcopy(network)
+    except Exception as error:  # of a tensor that is computed, or of a layer's own
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"architecture {architecture}: cannot be copied ({reason})") from error
+
+
+def _materialised(network: nn.Module, example: Tensor) -> nn.Module:
+    """Give the weights of lazy layers, such as nn.LazyLinear, their shapes by a forward pass."""
+    if any(is_lazy(p) for p in (*network.parameters(), *network.buffers())):
+        with torch.no_grad():
+            network.eval()(example)
+        network.train()
+    return network
 
 
 def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
@@ -62,16 +95,24 @@ def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
 
     Raises InputError if that file does not exist or does not fit.
     """
-    network = build(spec, data)
+    return _loaded(spec, build(spec, data))
+
+
+def _loaded(spec: DenseSpec, network: nn.Module) -> nn.Module:
     if spec.recipe.dense_weights is not None:
         load_weights(network, spec.recipe.dense_weights, spec.architecture)
     return network
 
 
 def train_dense(spec: DenseSpec, context: TrialContext) -> None:
-    """Train a dense network that trials share, or load it from a file, and save it."""
+    """Train a dense network that trials share, or load it from a file, and save it.
+
+    Raises InputError if the seed does not determine the untrained network.
+    """
     data = data_of(spec, context.device)
-    network = begin_dense(spec, data)
+    network = build(spec, data)
+    _check_seeded(spec, network, build(spec, data))
+    network = _loaded(spec, network)
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
     epochs = train(network, data, spec.recipe, phase, report=context.report)
     record = {
@@ -82,12 +123,30 @@ def train_dense(spec: DenseSpec, context: TrialContext) -> None:
     context.store.save_dense(spec, network, record)
 
 
+def _check_seeded(spec: DenseSpec, network: nn.Module, again: nn.Module) -> None:
+    """Raise InputError if two builds of one seed differ: methods would not start with the same weights."""
+    one, other = network.state_dict(), again.state_dict()
+    for name in dict.fromkeys([*one, *other]):
+        if not _same(one.get(name), other.get(name)):
+            raise InputError(
+                f"architecture {spec.architecture}: two builds of one seed differ (first difference: {name}); seed its"
+                " randomness by torch, numpy or random"
+            )
+
+
+def _same(one: object, other: object) -> bool:
+    """Return whether two entries of a state dict are equal; what is no tensor counts as equal."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return not isinstance(one, Tensor) and not isinstance(other, Tensor)
+
+
 def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
     """Run one trial and save its results. The shared dense network must be saved already."""
     data = data_of(spec, context.device)
     network, dense, row, epochs = _start(spec, context, data)
     example = data.example(EXAMPLES)
-    groups = measured(GROUPINGS[spec.grouping](network, example), network, example, spec.measure)
+    groups = divide(spec, network, example)
     budget = Budget.of(groups, spec.keep, spec.scope, 1 if spec.grouping in IN_PLACE else spec.recipe.round_to)
     method = METHODS[spec.method](groups, budget, **spec.all_hyperparameters)
     if method.budget is not budget:
@@ -99,7 +158,9 @@ def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
     _count(row, method)
     masks = _project(row, data, network, method, spec.recipe.augmentation)
 
-    realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
+    realised = realise_trial(spec, network, groups, masks, example)
+    row.groups_removed = tuple(int(m.sum()) for m in realised.removed) or None
+    row.left_in_place = realised.reason
     row.compact_error = _check(network, realised.network, example)
     torch.save({"state": network.state_dict(), "masks": masks}, context.store.trial(spec) / "checkpoint.pt")
     costs = tuple(measurement.count_macs(n, example) for n in (dense, realised.network))
@@ -115,9 +176,40 @@ def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
     latencies = measure(row, dense, deployed, example)
     row.train_seconds = round(sum(e.seconds for e in epochs), 3)
     _keep(spec, context.store, deployed, row.realisation, groups, masks)
-    row.status, row.reason = _verdict(test.top1, data.classes)
+    row.status, row.reason = _verdict(test.top1, data.classes, METHODS[spec.method].prunes)
     context.store.finish(spec, row, epochs, latencies)
     return row
+
+
+class Undivided(Groups):
+    """The groups of a network that cannot be divided: none, with which the dense control alone can do."""
+
+    def __init__(self) -> None:
+        """Make no groups, where `Groups` refuses."""
+        self.families = ()
+
+
+def divide(spec: TrialSpec, network: nn.Module, example: Tensor) -> Groups:
+    """Return the groups of a trial. The dense control, which keeps all of them, goes on without where there are none.
+
+    Raises what the grouping raises, for any other method.
+    """
+    try:
+        return measured(GROUPINGS[spec.grouping](network, example), network, example, spec.measure)
+    except Exception as error:
+        if METHODS[spec.method].prunes:
+            raise
+        _log.info("not divided, as nothing is to be pruned: %s", error)
+        return Undivided()
+
+
+def realise_trial(
+    spec: TrialSpec, network: nn.Module, groups: Groups, masks: Sequence[Tensor], example: Tensor
+) -> Realised:
+    """Return the pruned network of a trial: see `realise`. That of the dense control is a copy."""
+    if not METHODS[spec.method].prunes:
+        return Realised(copy.deepcopy(network), "compact", lambda: None)
+    return realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
 
 
 def _seed(seed: int, phase: int) -> int:
@@ -171,7 +263,8 @@ def _count(row: Trial, method: Method) -> None:
     """Fill in the number of groups that training left, and how many of them are above the target."""
     groups, targets = method.groups, method.budget.targets(method.groups)
     left = groups.nonzero()
-    row.groups, row.groups_target, row.groups_at_convergence = tuple(groups.sizes), tuple(targets), tuple(left)
+    counts = (tuple(c) or None for c in (groups.sizes, targets, left))
+    row.groups, row.groups_target, row.groups_at_convergence = counts
     if method.trains:
         row.k_reached = int(klevel.reached(left, targets, [f.floor for f in groups]))
         row.groups_above = klevel.above(left, targets)
@@ -192,28 +285,33 @@ def _project(row: Trial, data: Data, network: nn.Module, method: Method, augment
         recalibrate(network, data, augmentation)
     row.projection_drop = before - evaluate(network, data, data.val).top1
     kept = groups.nonzero()  # fewer than k if a method zeroed more groups
-    row.groups_kept, row.group_sparsity = tuple(kept), 1 - sum(kept) / sum(groups.sizes)
+    if kept:
+        row.groups_kept, row.group_sparsity = tuple(kept), 1 - sum(kept) / sum(groups.sizes)
     return masks
 
 
-def _finetune_epochs(spec: TrialSpec, dense_macs: int, macs: int) -> int:
-    """Return the epochs of fine-tuning: those of the trial, or as many as cost the multiply-adds of dense training."""
-    if spec.equal == "epochs":
+def _finetune_epochs(spec: TrialSpec, dense_macs: int | None, macs: int | None) -> int:
+    """Return the epochs of fine-tuning: those of the trial, or as many as cost the multiply-adds of dense training.
+
+    Those of the trial too where the multiply-adds are not known.
+    """
+    if spec.equal == "epochs" or not dense_macs or not macs:
         return spec.epochs.finetune
     return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
 
 
-def _add_training(row: Trial, data: Data, epochs: list[EpochRecord], dense_macs: int, macs: int) -> None:
-    """Fill in the training cost: epochs, and multiply-adds of all steps."""
+def _add_training(row: Trial, data: Data, epochs: list[EpochRecord], dense_macs: int | None, macs: int | None) -> None:
+    """Fill in the training cost: epochs, and multiply-adds of all steps where they are known."""
     small = sum(e.phase == "finetune" for e in epochs)
     row.trained_epochs = len(epochs)
-    row.train_macs = PASSES * len(data.train) * (dense_macs * (len(epochs) - small) + macs * small)
+    if dense_macs is not None and macs is not None:
+        row.train_macs = PASSES * len(data.train) * (dense_macs * (len(epochs) - small) + macs * small)
 
 
-def _verdict(accuracy: float, classes: int) -> tuple[Literal["done", "failed"], str | None]:
-    """Return status and reason: a network near chance has failed."""
+def _verdict(accuracy: float, classes: int, prunes: bool = True) -> tuple[Literal["done", "failed"], str | None]:
+    """Return status and reason: a network near chance has failed. The dense control has nothing to fall from."""
     least = 1 / classes + MARGIN
-    if accuracy >= least:
+    if accuracy >= least or not prunes:
         return "done", None
     return (
         "failed",
@@ -222,10 +320,11 @@ def _verdict(accuracy: float, classes: int) -> tuple[Literal["done", "failed"], 
 
 
 def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
-    error = difference(masked, compact, example)
-    if not error <= TOLERANCE:
-        raise Mismatch(f"masked and compact network differ by {error:.2g}, more than {TOLERANCE:g}")
-    return error
+    """Return the largest difference of an output. Raises Mismatch if it is more than rounding explains."""
+    found = compare_outputs(masked, compact, example)
+    if not found.ok:
+        raise Mismatch(f"masked and compact network differ by {found.largest:.2g}, more than {found.allowed:.2g}")
+    return found.largest
 
 
 def _finetune(
@@ -247,7 +346,8 @@ def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -
     """Fill in the costs of both networks, and return the latencies."""
     row.dense_params, row.params = (measurement.count_parameters(n) for n in (dense, compact))
     row.dense_macs, row.macs = (measurement.count_macs(n, example) for n in (dense, compact))
-    row.compression, row.mac_speedup = row.dense_params / row.params, row.dense_macs / row.macs
+    row.compression = row.dense_params / row.params
+    row.mac_speedup = row.dense_macs / row.macs if row.dense_macs and row.macs else None
     row.dense_file_mb, row.file_mb = (measurement.file_megabytes(n) for n in (dense, compact))
     row.dense_peak_mb, row.peak_mb = (measurement.peak_megabytes(n, example) for n in (dense, compact))
     latencies = measurement.compare_latency(dense, compact, example)
@@ -256,16 +356,18 @@ def measure(row: Trial, dense: nn.Module, compact: nn.Module, example: Tensor) -
     return latencies
 
 
-def deployed_as_kept(spec: TrialSpec, store: Store, network: nn.Module, example: Tensor) -> nn.Module:
-    """Return the saved network of a trial. network: any network of its architecture; its weights are not used."""
-    kept = torch.load(store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
-    groups = GROUPINGS[spec.grouping](network, example)
+def rebuild(spec: TrialSpec, network: nn.Module, saved: Mapping[str, Any], example: Tensor) -> nn.Module:
+    """Return the deployed network of a trial.
+
+    network: any network of its architecture; its weights are not used. saved: the content of its `compact.pt`.
+    """
+    groups = divide(spec, network, example)
     masks = [torch.zeros(f.size, dtype=torch.bool) for f in groups]
     for family, mask in zip(groups, masks, strict=True):
-        mask[kept["kept"][family.name]] = True
-    realised = realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
-    compact = sparse.rebuild(realised.network, kept.get("sparse", {})).to(example.device)
-    compact.load_state_dict(kept["state"])
+        mask[saved["kept"][family.name]] = True
+    realised = realise_trial(spec, network, groups, masks, example)
+    compact = sparse.rebuild(realised.network, saved.get("sparse", {})).to(example.device)
+    compact.load_state_dict(saved["state"])
     return compact
 
 
@@ -274,7 +376,8 @@ def measure_again(spec: TrialSpec, context: TrialContext) -> Trial:
     data = data_of(spec, context.device)
     network, dense, _, _ = _start(spec, context, data)
     example = data.example(EXAMPLES)
-    compact = deployed_as_kept(spec, context.store, network, example)
+    saved = torch.load(context.store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
+    compact = rebuild(spec, network, saved, example)
     row = context.store.row(spec)
     assert row is not None, "only a trial that is done is measured again"
     context.store.update(spec, row, measure(row, dense, compact, example))

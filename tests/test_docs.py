@@ -1,17 +1,21 @@
 """What the documentation says works."""
 
+import copy
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from torch import nn
 
 from analysis.output import known
 from methods import Budget
 from runners.networks.architectures import ARCHITECTURES
-from runners.networks.compaction import difference, realise
+from runners.networks.compaction import realise
+from runners.networks.comparison import compare_outputs
 from runners.networks.groupings import GROUPINGS
 
 ROOT = Path(__file__).parents[1]
@@ -32,10 +36,21 @@ def test_a_training_loop_of_ones_own_reaches_k_with_five_lines():
     assert right >= 85, "it does not collapse in silence"
 
 
-def test_a_grouping_of_ones_own_is_realised():
-    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "groupings.md").read_text(encoding="utf-8"), re.DOTALL)
-    names = {}
-    exec(compile(code[1], "pairs.py", "exec"), names)
+@pytest.fixture
+def run_block():
+    """Run the first block of docs/groupings.md that holds a text, and return its names."""
+
+    def run(text):
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "groupings.md").read_text("utf-8"), re.DOTALL)
+        names = {"__name__": "own"}
+        exec(compile(next(b for b in blocks if text in b), "own.py", "exec"), names)
+        return names
+
+    return run
+
+
+def test_a_grouping_of_ones_own_is_realised(run_block):
+    names = run_block("def pairs")
     torch.manual_seed(0)
     network, images = ARCHITECTURES["lenet5"](1, 28, 10), torch.randn(2, 1, 28, 28)
     groups = names["pairs"](network, images)
@@ -43,7 +58,24 @@ def test_a_grouping_of_ones_own_is_realised():
     groups.scale_(masks)
     realised = realise(network, groups, masks, "pairs.py:pairs", images)
     assert (groups.sizes, realised.realisation) == ([3, 8, 60, 42], "compact")
-    assert difference(network, realised.network, images) <= 1e-4
+    assert compare_outputs(network, realised.network, images).ok
+
+
+def test_a_layer_of_ones_own_is_resized(run_block):
+    layer = run_block("class Shuffle")["Shuffle"]([2, 0, 1, 3, 5, 4, 7, 6])
+    torch.manual_seed(0)
+    ends = nn.Conv2d(3, 8, 3), nn.Sequential(nn.ReLU(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(64, 5))
+    network, images = nn.Sequential(ends[0], layer, *ends[1]), torch.randn(2, 3, 8, 8)
+    for grouping in ("filter", "coupled"):
+        groups = GROUPINGS[grouping](network, images)
+        masks = Budget.of(groups, 0.5).select(groups.norms())
+        masked = copy.deepcopy(network)
+        own = GROUPINGS[grouping](masked, images)
+        own.scale_(masks)
+        realised = realise(masked, own, masks, grouping, images)
+        assert realised.realisation == "compact"
+        assert (len(realised.network[1].order), realised.network[0].out_channels) == (4, 4)
+        assert compare_outputs(masked, realised.network, images).ok
 
 
 def test_every_grouping_is_in_the_document():

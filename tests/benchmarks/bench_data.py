@@ -18,7 +18,7 @@ from torch import Tensor
 
 from runners.data import Data, Split
 from runners.networks.architectures import ARCHITECTURES
-from runners.networks.compaction import channels_last
+from runners.networks.layout import channels_last
 from tests.benchmarks.bench_proximal_step import training_step
 
 IMAGES = 45_000
@@ -52,7 +52,7 @@ def measure(data: Data, batch: int, repeats: int) -> dict[str, Times]:
         name: lambda stream=stream: next(stream) for name, stream in streams.items()
     }
     contestants["order of an epoch"] = lambda: torch.randperm(IMAGES)
-    network = channels_last(ARCHITECTURES["resnet20"](3, 32, 10)).train()
+    network = channels_last(ARCHITECTURES["resnet20"](3, 32, 10), torch.randn(2, 3, 32, 32)).train()
     contestants["training step"] = training_step(network, *next(endless(data, batch, ())))
     rounds = [{name: milliseconds(function) for name, function in contestants.items()} for _ in range(1 + repeats)]
     return {

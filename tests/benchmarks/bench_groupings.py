@@ -24,8 +24,10 @@ from results.errors import Untraceable
 from runners import measurement
 from runners.executors import prepare
 from runners.networks.architectures import ARCHITECTURES
-from runners.networks.compaction import Realised, channels_last, deploy, difference, realise
+from runners.networks.compaction import Realised, deploy, realise
+from runners.networks.comparison import difference
 from runners.networks.groupings import GROUPINGS, scope_of
+from runners.networks.layout import channels_last
 
 DEFAULTS = ("vgg16", "resnet20", "mobilenet_v2", "vit_tiny", "mlp")
 SIZES = {"mlp": (1, 28)}  # image channels, pixels; 3 x 32 x 32 for all others
@@ -53,7 +55,7 @@ def built(architecture: str) -> tuple[nn.Module, Tensor]:
             module.momentum = None  # the mean over all batches, which is one
     with torch.no_grad():
         network.train()(example)
-    return channels_last(network).eval(), example
+    return channels_last(network, example).eval(), example
 
 
 def prune(network: nn.Module, grouping: str, keep: float, example: Tensor) -> Pruned:

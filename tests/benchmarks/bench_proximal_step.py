@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from methods.batched import prox_factors_of
 from methods.envelope import prox_factors
 from methods.groups import Budget, Groups
-from runners.networks.compaction import channels_last
 from runners.networks.groupings import GROUPINGS
+from runners.networks.layout import channels_last
 from runners.vision import torchvision
 
 LR, LAM, KEEP = 0.05, 0.1, 0.25
@@ -32,7 +32,7 @@ def resnet18() -> nn.Module:
     network = torchvision.models.resnet18(num_classes=10)
     network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     network.maxpool = nn.Identity()
-    return channels_last(network).train()
+    return channels_last(network, torch.randn(2, 3, 32, 32)).train()
 
 
 def training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], object]:

@@ -25,7 +25,7 @@ from torch.utils.benchmark import Timer
 
 from runners.measurement import BLOCK_SECONDS, count_macs, count_parameters
 from runners.networks.architectures import ARCHITECTURES
-from runners.networks.compaction import channels_last
+from runners.networks.layout import channels_last
 from tests.benchmarks.bench_groupings import prune
 
 DENSE, BUILT = "dense", "dense, as built"
@@ -54,13 +54,13 @@ def networks(keep: float) -> dict[str, nn.Module]:
     torch.manual_seed(0)
     example = torch.randn(64, 3, 32, 32)
     built = ARCHITECTURES["vgg16"](3, 32, 10).eval()
-    dense = channels_last(copy.deepcopy(built))
+    dense = channels_last(copy.deepcopy(built), example)
     left = by_torch_pruning(dense, example[:1], keep)
     return {
         DENSE: dense,
         BUILT: built,
         OURS: prune(copy.deepcopy(dense), "filter", keep, example).realised.network.eval(),
-        THEIRS: channels_last(copy.deepcopy(left)),
+        THEIRS: channels_last(copy.deepcopy(left), example),
         LEFT: left,
     }
 

@@ -165,7 +165,7 @@ def test_measure_takes_the_latencies_anew(klevel, suite, results):
     ("kind", "entries"),
     [
         ("methods", sorted(METHODS)),
-        ("architectures", [*ARCHITECTURES, "torchvision/NAME", OWN]),
+        ("architectures", [*ARCHITECTURES, "timm/NAME", "torchvision/NAME", OWN]),
         ("datasets", [*DATASETS, OWN]),
         ("groupings", [*GROUPINGS, OWN]),
         ("suites", names()),

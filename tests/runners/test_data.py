@@ -117,6 +117,38 @@ def test_shuffled_covers_every_image_once_in_the_order_of_the_seed(numbered):
     assert order(loaded, 4) != first
 
 
+@pytest.mark.parametrize(
+    ("images", "size", "expected"),
+    [(301, 50, [50] * 5 + [51]), (302, 50, [50] * 6 + [2]), (301, 300, [301]), (7, 1, [1] * 7), (7, 2, [2, 2, 3])],
+)
+@pytest.mark.parametrize("augmentation", [(), ("flip", "crop")])
+def test_a_last_batch_of_one_joins_the_batch_before(numbered, images, size, expected, augmentation):
+    loaded = raw(data.load("numbered", images))
+    batches = list(loaded.shuffled(size, torch.Generator().manual_seed(3), augmentation))
+    assert [len(y) for _, y in batches] == expected == [len(x) for x, _ in batches]
+    assert loaded.steps(size) == len(batches)
+    if not augmentation:
+        seen = numbers(torch.cat([x for x, _ in batches]))
+        order = torch.randperm(images, generator=torch.Generator().manual_seed(3))
+        assert seen == numbers(loaded.train.images[order]), "the order is that of the seed"
+
+
+def test_files_are_joined_alike(numbered):
+    class Files(data.FileSplit):
+        def shuffled(self, *given):
+            yield from data.Split(numbered.train_images[:7], numbered.train_labels[:7]).shuffled(*given)
+
+    loaded = dataclasses.replace(raw(data.load("numbered", 7)), train=Files([""] * 7, numbered.train_labels[:7], 2))
+    assert [len(y) for _, y in loaded.shuffled(3, torch.Generator())] == [3, 4]
+
+
+def test_a_single_image_to_train_on_gives_one_line(numbered, monkeypatch):
+    lone = dataclasses.replace(numbered, train_labels=numbered.train_labels * 0, test_labels=numbered.test_labels * 0)
+    monkeypatch.setitem(DATASETS._entries, "lone", lambda: dataclasses.replace(lone, classes=1))
+    with pytest.raises(InputError, match=r"^dataset lone: has 1 image to train on, at least 2 are needed$"):
+        data.load("lone", 1)
+
+
 def test_one_generator_gives_another_order_each_epoch(numbered):
     loaded, generator = raw(data.load("numbered")), torch.Generator().manual_seed(0)
     epochs = [next(numbers(x) for x, _ in loaded.shuffled(500, generator)) for _ in range(2)]

@@ -27,6 +27,10 @@ def test_chance_and_five_points_are_needed(monkeypatch, accuracy, classes, statu
     assert status == "done" or reason.startswith("collapsed: test accuracy")
 
 
+def test_the_dense_control_does_not_collapse():
+    assert _verdict(0.0, 10, prunes=False) == ("done", None)
+
+
 def test_a_collapsed_trial_keeps_what_was_measured(tmp_path, make_spec, monkeypatch):
     monkeypatch.setattr(trial, "MARGIN", 0.95)
     spec = make_spec("gmp")

@@ -127,6 +127,20 @@ def test_hooks_hear_the_rate_and_the_progress_of_each_step():
     assert [e.lr for e in history] == [hooks.steps[2][0], hooks.steps[5][0]]
 
 
+def test_progress_ends_at_one_where_a_last_image_joins_the_batch_before():
+    hooks = Recorder()
+    train(make_network(), make_data(17), recipe(), Phase("x", 2, 0.1, 0), hooks)
+    assert [p for _, p in hooks.steps] == pytest.approx([0.25, 0.5, 0.75, 1.0]), "17 images in batches of 8 and 9"
+
+
+def test_batch_norm_is_trained_and_estimated_again_whatever_the_last_batch(monkeypatch):
+    monkeypatch.setattr(training, "EVALUATION_BATCH", 8)
+    network = nn.Sequential(make_network(), nn.BatchNorm1d(CLASSES))
+    train(network, make_data(17), recipe(), Phase("x", 1, 0.1, 0))
+    recalibrate(network, make_data(17))
+    assert network[1].num_batches_tracked == 2
+
+
 def test_epochs_are_reported_as_they_end():
     heard = []
     history = train(make_network(), make_data(), recipe(), Phase("x", 3, 0.1, 0), report=heard.append)

@@ -5,12 +5,15 @@ import json
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from methods import METHODS
 from results.columns import VARYING, Trial, names
+from results.errors import InputError, Untraceable
 from runners import executors, trial
 from runners.executors import RunContext, perform
 from runners.networks import compaction
+from runners.networks.comparison import Difference
 from runners.networks.groupings import GROUPINGS
 from runners.run import run
 from runners.spec import TrialSpec
@@ -65,6 +68,7 @@ def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
     row, folder = finished(spec)
     assert list(row.cells()) == names(Trial)
     unsaid = {"reason", "commit", "finetune_lr", "augmentation", "dense_weights"}  # by so plain a recipe
+    unsaid |= {"left_in_place"} if METHODS[method].prunes else {"left_in_place", "groups_removed"}
     unsaid |= set() if METHODS[method].trains else {"k_reached", "groups_above"}
     assert {c for c, v in row.cells().items() if v is None} - {"commit"} == unsaid - {"commit"}
     assert (row.status, row.reason, row.trial, row.suite) == ("done", None, spec.id, "t")
@@ -187,6 +191,118 @@ def test_methods_of_a_seed_start_with_the_same_weights_and_see_the_same_order(ma
     assert len({trial._seed(s, p) for s in range(5) for p in range(3)}) == 15
 
 
+def user(name):
+    return f"tests.runners.user_networks:{name}"
+
+
+@pytest.mark.parametrize("method", ["dense", "magnitude"])
+@pytest.mark.parametrize("name", ["view", "view_of_gradient", "batch_norm", "numpy_init", "cached", "lazy"])
+def test_networks_that_torch_trains_are_done(name, method, finished, make_spec):
+    images = {"train_images": 41, "batch_size": 20}  # the last of the three batches is a single image
+    row, _ = finished(make_spec(method, recipe=images, architecture=user(name)))
+    assert (row.status, row.reason) == ("done", None)
+    assert (row.macs < row.dense_macs) == (method != "dense")
+
+
+def test_the_gate_is_relative_to_the_largest_output(finished, make_spec):
+    row, _ = finished(make_spec(architecture=user("loud"), recipe={"lr": 1e-9}))
+    assert row.status == "done"
+    assert row.compact_error > 1e-4, "float32 rounds no better"
+
+
+@pytest.mark.parametrize("name", ["numpy_init", "random_init", "lazy"])
+def test_a_seed_determines_weights_that_torch_does_not_draw(name, make_spec, digits):
+    specs = [make_spec(architecture=user(name), seed=seed).dense for seed in (0, 0, 1, 2**32)]
+    weights = [torch.cat([p.flatten() for p in trial.build(s, digits).parameters()]) for s in specs]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_network_that_no_seed_determines_is_refused_in_one_line(fresh, make_spec):
+    spec = make_spec(architecture=user("entropy_init"))
+    (status, reason) = outcome(fresh, [spec])[spec.id]
+    assert status == "failed"
+    assert reason.endswith(
+        "user_networks:entropy_init: two builds of one seed differ (first difference: 0.weight);"
+        " seed its randomness by torch, numpy or random"
+    )
+
+
+def test_the_builds_of_a_seed_are_compared_once_a_dense_network(context, make_spec, monkeypatch):
+    built, real = [], trial.build
+    monkeypatch.setattr(trial, "build", lambda *given: built.append(given) or real(*given))
+    spec = make_spec(seed=7)
+    assert perform(context, spec.dense, silent) is None
+    assert len(built) == 2
+    assert perform(context, spec, silent) is None
+    assert len(built) == 3
+
+
+def test_a_trial_never_trains_the_network_of_another(make_spec, digits):
+    spec = make_spec(architecture=user("cached")).dense
+    first = trial.build(spec, digits)
+    before = {n: v.clone() for n, v in first.state_dict().items()}
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.zero_()
+    assert all(torch.equal(v, before[n]) for n, v in trial.build(spec, digits).state_dict().items())
+
+
+def test_a_network_that_cannot_be_copied_is_refused_in_one_line(make_spec, digits, monkeypatch):
+    def computed(channels, size, classes):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))
+        network[1].scale = 2 * network[1].weight
+        return network
+
+    monkeypatch.setitem(trial.ARCHITECTURES._entries, "computed", computed)
+    with pytest.raises(InputError, match=r"^architecture computed: cannot be copied \(Only Tensors"):
+        trial.build(make_spec(architecture="computed").dense, digits)
+
+
+GROUPS = ("groups", "groups_target", "groups_at_convergence", "groups_kept", "group_sparsity")
+
+
+def test_the_dense_control_is_done_where_nothing_can_be_divided(context, finished, make_spec):
+    row, folder = finished(make_spec("dense", architecture=user("linear")))
+    assert (row.status, row.realisation, row.compact_error, row.mac_speedup) == ("done", "compact", 0, 1)
+    assert [getattr(row, c) for c in GROUPS] == [None] * 5
+    assert "not divided, as nothing is to be pruned: the grouping found" in (folder / "log.txt").read_text()
+    other, _ = finished(make_spec(architecture=user("linear")))
+    assert other.status == "skipped"
+    store = trial.TrialContext(Store(context.results, "t"), torch.device("cpu"))
+    again = trial.measure_again(make_spec("dense", architecture=user("linear")), store)
+    assert (again.params, again.macs) == (row.params, row.macs)
+
+
+def test_the_dense_control_is_not_compacted(finished, make_spec, monkeypatch):
+    monkeypatch.setattr(trial, "realise", lambda *_: pytest.fail("it has no zeros"))
+    assert finished(make_spec("dense", seed=8))[0].realisation == "compact"
+
+
+@pytest.mark.parametrize("error", [Untraceable("no graph"), KeyError(1)])
+def test_the_dense_control_is_the_same_divided_or_not(fresh, finished, make_spec, monkeypatch, error):
+    def fails(network, example):
+        raise error
+
+    spec = make_spec("dense")
+    divided, _ = finished(spec)
+    monkeypatch.setitem(trial.GROUPINGS._entries, "filter", fails)
+    found = outcome(fresh, [spec, make_spec()])
+    assert found[spec.id] == ("done", None)
+    assert found[make_spec().id][0] != "done"
+    row = Store(fresh.results, "t").row(spec)
+    assert row.model_copy(update={c: getattr(divided, c) for c in (*GROUPS, *VARYING)}) == divided
+
+
+@pytest.mark.parametrize("changes", [{}, {"start": "scratch", "equal": "macs"}])
+def test_multiply_adds_that_are_not_known_are_empty_cells(changes, finished, make_spec):
+    row, folder = finished(make_spec("random", architecture=user("bilinear"), **changes))
+    assert row.status == "done"
+    assert [row.dense_macs, row.macs, row.mac_speedup, row.train_macs] == [None] * 4
+    assert row.trained_epochs == row.dense_epochs + row.finetune_epochs
+    assert "for those of aten::_trilinear are not known" in (folder / "log.txt").read_text()
+
+
 def test_a_start_from_scratch_goes_through_no_dense_epoch(finished, make_spec):
     row, folder = finished(make_spec("random", start="scratch"))
     assert (row.dense_epochs, row.sparsify_epochs, row.finetune_epochs, row.start) == (0, 0, 2, "scratch")
@@ -245,16 +361,16 @@ def test_a_trial_that_diverges_is_a_row_that_says_so(fresh, make_spec):
 
 def test_networks_that_differ_are_a_failure(fresh, make_spec, monkeypatch):
     bad = make_spec(architecture="mlp")
-    real = trial.difference
-    monkeypatch.setattr(trial, "difference", lambda masked, *rest: real(masked, *rest) if len(masked) > 6 else 0.5)
+    real, apart = trial.compare_outputs, Difference(0.5, 1e-4)
+    monkeypatch.setattr(trial, "compare_outputs", lambda m, *rest: real(m, *rest) if len(m) > 6 else apart)
     assert_failed(fresh, [make_spec("random"), bad], bad, "Mismatch: masked and compact network differ by 0.5")
 
 
 @pytest.mark.parametrize("error", [float("nan"), 1.01e-4])
 def test_the_gate_lets_no_difference_above_the_tolerance_through(monkeypatch, error, prune):
     network, _, _, example, realised = prune("mlp", "filter")
-    monkeypatch.setattr(trial, "difference", lambda *_: error)
-    with pytest.raises(trial.Mismatch, match=r"more than 0\.0001"):
+    monkeypatch.setattr(trial, "compare_outputs", lambda *_: Difference(error, 1e-4))
+    with pytest.raises(trial.Mismatch, match=r"^masked and compact network differ by .*, more than 0\.0001$"):
         trial._check(network, realised.network, example)
 
 

@@ -1,26 +1,31 @@
 """Compact a masked network: remove zeros, or use sparse layers, so that the network is smaller or faster.
 
 Removal depends on the positions of the zeros alone, so it works for any grouping, custom groupings included. `realise`
-removes channels, heads and branches before fine-tuning; `deploy` adds sparse layers for inference after it.
+removes channels, heads and branches before fine-tuning, and only what leaves the outputs as they were; `deploy` adds
+sparse layers for inference after it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from methods.groups import Family, Groups
+from methods.groups import Groups
 from results.errors import Untraceable
 from runners.networks import sparse
-from runners.networks.compaction.removal import removals, unread_maps
-from runners.networks.compaction.surgery import apply_removal, select_inputs
+from runners.networks.compaction.proof import perturbed, proved, with_zeros
+from runners.networks.compaction.removal import removable, zeros_of
+from runners.networks.compaction.report import removed_groups
+from runners.networks.compaction.selection import select_inputs, unread_maps
+from runners.networks.compaction.surgery import remove
+from runners.networks.comparison import compare_outputs
 from runners.networks.graph.branches import branches, without_branches
+from runners.networks.graph.structure import Structure, structure_of
 
-TOLERANCE = 1e-4
 CLOCK = sparse.time_interleaved  # times sparse layers
 # groupings whose zeros fill no whole row or column, except by chance
 IN_PLACE = ("element", "kernel", "block", "n_of_m")
@@ -33,11 +38,15 @@ class Realised:
     network: a copy; the masked network is unchanged. realisation: `compact` (all zeros removed), `masked` (all zeros in
         place), or `compact+masked` (some zeros removed; for example, zeros in only one layer of a residual sum stay).
     restore: sets the remaining zeros again after a training step.
+    removed: bool, one tensor a family, True for groups that are zero and whose values are all removed.
+    reason: why zeros that could go have stayed; None if there are none.
     """
 
     network: nn.Module
     realisation: str
     restore: Callable[[], None]
+    removed: list[Tensor] = field(default_factory=list)
+    reason: str | None = None
 
 
 def realise(
@@ -53,25 +62,52 @@ def realise(
     The shapes depend on the masks alone. masks: bool, one tensor a family shaped as its norms, True for kept groups.
     example: a batch to trace with. round_to: round widths up to multiples of this; the spared channels stay at zero.
     """
-    marks, compact = _marked(network, groups, masks), copy.deepcopy(network)
-    before = _shapes(compact)
+    zeros = zeros_of(groups, masks, network)
+    marks, compact = _marked(network, zeros), copy.deepcopy(network)
+    before, reason, structure, gone = _shapes(compact), None, None, None
     if grouping not in IN_PLACE:
-        for step in removals(marks, example, round_to):
-            apply_removal(compact, step)
-        if idle := _idle_branches(marks):
+        structure, gone, reason = _channels(network, zeros, example, round_to)
+        if structure is not None:
+            marks, compact = remove(marks, structure, gone), remove(compact, structure, gone)
+        idle = _idle_branches(marks)
+        if idle and _idle_indeed(network, zeros, idle, example):
             marks, compact = without_branches(marks, idle), without_branches(compact, idle)
+    removed = removed_groups(network, groups, masks, structure, gone, dict(compact.named_parameters()))
     if grouping == "channel":
+        removed = [~mask.cpu() for mask in masks]  # a layer that reads some of its input has no others
         read = unread_maps(marks)
         select_inputs(marks, read)
         select_inputs(compact, read)
+    if grouping not in (*IN_PLACE, "shape") and not reason and not _some(removed) and _some(~m for m in masks):
+        reason = "no zero group is one that all layers around it can do without"
     zero_masks = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
     compact.zero_grad()
-    # removal leaves weights in a slower layout
     return Realised(
-        channels_last(compact),
+        _laid_out_as(network, compact),
         _realisation(_shapes(compact) != before, bool(zero_masks)),
         lambda: _restore_zeros(compact, zero_masks),
+        removed,
+        reason,
     )
+
+
+def _channels(
+    network: nn.Module, zeros: Mapping[str, Tensor], example: Tensor, round_to: int
+) -> tuple[Structure | None, Tensor, str | None]:
+    """Return the structure, the channels (bool) that are removed, and why others have stayed that could go."""
+    try:
+        structure = structure_of(network, example)
+    except Untraceable as error:
+        return None, torch.zeros(0, dtype=torch.bool), str(error)
+    gone = removable(structure, zeros, round_to)
+    sets = structure.sets(structure.channels.all, gone[structure.channels.all])
+    parts = [structure.channels.all[s.labels[:, 0]] for s in sets]
+    right = proved(network, structure, zeros, parts, example)
+    for part, ok in zip(parts, right, strict=True):
+        if not ok:
+            gone[part] = False
+    left = [s.ranges[0].tensor for s, ok in zip(sets, right, strict=True) if not ok]
+    return structure, gone, f"a smaller network computes something else without {', '.join(left)}" if left else None
 
 
 def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor) -> tuple[nn.Module, str]:
@@ -94,24 +130,32 @@ def _realisation(removed: bool, zeros_left: bool) -> str:
 
 
 @torch.no_grad()
-def _marked(network: nn.Module, groups: Groups, masks: Sequence[Tensor]) -> nn.Module:
+def _marked(network: nn.Module, zeros: Mapping[str, Tensor]) -> nn.Module:
     """Return a copy of a network with 0 for every masked value, and 1 for every other parameter value."""
     marks = copy.deepcopy(network)
-    names = {id(p): name for name, p in network.named_parameters()}
     for parameter in marks.parameters():
         parameter.fill_(1)
-    for family, mask in zip(groups, masks, strict=True):
-        own = [m._replace(parameter=marks.get_parameter(names[id(m.parameter)])) for m in family.parts]
-        Family(family.name, own, family.rows).scale_(mask)
-    return marks
+    return with_zeros(marks, zeros)
 
 
 def _idle_branches(marks: nn.Module) -> list[str]:
+    if all(bool(p.any()) for p in marks.parameters()):
+        return []
     try:
         found = branches(marks)
     except Untraceable:
         return []
     return [b.name for b in found if not any(bool(p.any()) for p in b.parameters(marks))]
+
+
+def _idle_indeed(network: nn.Module, zeros: Mapping[str, Tensor], names: Sequence[str], example: Tensor) -> bool:
+    """Return whether a network computes the same without these branches, whose parameters are zero."""
+    masked = with_zeros(perturbed(network), zeros).eval()
+    return compare_outputs(masked, without_branches(masked, names), example[:2]).ok
+
+
+def _some(masks: Iterable[Tensor]) -> bool:
+    return any(bool(m.any()) for m in masks)
 
 
 def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -124,13 +168,12 @@ def _restore_zeros(network: nn.Module, zero_masks: dict[str, Tensor]) -> None:
         network.get_parameter(name).masked_fill_(mask, 0)
 
 
-def channels_last(network: nn.Module) -> nn.Module:
-    """Convert the weights of a network to channels last: convolutions on a CPU are up to three times faster."""
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
-
-
-@torch.no_grad()
-def difference(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
-    """Return the largest absolute difference between the two outputs in evaluation mode."""
-    return float((masked.eval()(example) - compact.eval()(example)).abs().max())
+def _laid_out_as(network: nn.Module, compact: nn.Module) -> nn.Module:
+    """Give a compact network the memory layout of the network: slicing leaves weights in a slower one."""
+    wide = [p for p in network.parameters() if p.dim() == 4]
+    last = any(p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous() for p in wide)
+    layout = torch.channels_last if last else torch.contiguous_format
+    for tensor in (*compact.parameters(), *compact.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=layout)
+    return compact

@@ -1,115 +1,129 @@
-"""Remove channels from modules, in place: parameters, buffers, and attributes such as out_channels."""
+"""Remove channels from a network, in place: its parameters and buffers are sliced, its layers resized."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from runners.networks.architectures.vit import Attention
-from runners.networks.graph.layers import is_depthwise
-from runners.networks.layers.channel_selection import ChannelSelection
-from runners.networks.layers.zero_padding_shortcut import ZeroPaddingShortcut
+from runners.networks.graph.arrays import compress, support
+from runners.networks.graph.structure import Structure
+from runners.networks.graph.tape import Node
+from runners.networks.layers import Change, resize
+
+# operations whose first input has the channels of the layer that they are, and along which dim
+CHANNELS = {"convolution": 1, "native_batch_norm": 1, "opaque": 1, "native_layer_norm": -1, "native_group_norm": 1}
+PARTS = ("split_with_sizes", "split")
 
 
-@dataclass
-class Removal:
-    """Channels and heads to remove, by the name of a module: int64 indices before the removal."""
+def remove(network: nn.Module, structure: Structure, gone: Tensor) -> nn.Module:
+    """Remove channels from a network of this structure, in place, and return it.
 
-    outputs: dict[str, Tensor] = field(default_factory=dict)
-    inputs: dict[str, Tensor] = field(default_factory=dict)
-    heads: dict[str, Tensor] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        """Return whether there is anything to remove."""
-        return bool(self.outputs or self.inputs or self.heads)
-
-
-def apply_removal(network: nn.Module, removal: Removal) -> None:
-    """Remove channels and heads from a network. Grouped convolutions lose whole groups, inputs with outputs."""
-    modules = dict(network.named_modules())
-    for name, channels in removal.outputs.items():
-        remove_outputs(modules[name], channels)
-    for name, channels in removal.inputs.items():
-        remove_inputs(modules[name], channels)
-    for name, heads in removal.heads.items():
-        remove_heads(modules[name], heads)
-
-
-def remove_outputs(module: nn.Module, channels: Tensor) -> None:
-    """Remove output channels from a layer, a batch norm or a zero-padding shortcut."""
-    if isinstance(module, ZeroPaddingShortcut):
-        module.remove_outputs(channels.tolist())
-    elif not isinstance(module, nn.PReLU) or module.num_parameters > 1:
-        depthwise, size = is_depthwise(module), _outputs(module)
-        kept = _rest(size, channels)
-        _select(module, ("weight", "bias", "running_mean", "running_var"), 0, kept)
-        _set(module, ("out_channels", "out_features", "num_features", "num_parameters"), len(kept))
-        if depthwise:
-            _set(module, ("in_channels", "groups"), len(kept))
-
-
-def remove_inputs(module: nn.Module, channels: Tensor) -> None:
-    """Remove input channels from a layer, an attention or a zero-padding shortcut."""
-    if isinstance(module, ZeroPaddingShortcut):
-        module.remove_inputs(channels.tolist())
-    elif isinstance(module, Attention):
-        remove_inputs(module.qkv, channels)
-    elif isinstance(module, nn.Conv2d) and module.groups > 1:
-        left = module.in_channels - len(channels)
-        module.groups, module.in_channels = module.groups * left // module.in_channels, left
-    else:
-        assert isinstance(module, nn.Conv2d | nn.Linear)
-        kept = _rest(module.weight.shape[1], channels)
-        _select(module, ("weight",), 1, kept)
-        _set(module, ("in_channels", "in_features"), len(kept))
-
-
-def remove_heads(module: nn.Module, heads: Tensor) -> None:
-    """Remove heads from an attention."""
-    assert isinstance(module, Attention)
-    columns = torch.arange(module.proj.in_features).view(module.heads, -1)
-    remove_outputs(module.qkv, module.rows_of_heads()[heads].flatten())
-    remove_inputs(module.proj, columns[heads].flatten())
-    module.heads -= len(heads)
-
-
-def select_inputs(network: nn.Module, read: dict[str, Tensor]) -> None:
-    """Let each layer, by name, read these input channels only (int64 indices)."""
-    for name, index in read.items():
-        parent, _, last = name.rpartition(".")
+    gone: bool (channels,). Tied parameters stay tied. The network may be a copy of the one whose structure it is.
+    """
+    if not bool(gone.any()):
+        return network
+    remaining = _Remaining(structure, gone)
+    changed = _slice_tensors(network, remaining)
+    changes = {name: change for name, change in remaining.changes() if name in changed or change.sizes}
+    for name in sorted({*changed, *changes}, key=lambda n: -n.count(".")):
         layer = network.get_submodule(name)
-        assert isinstance(layer, nn.Conv2d | nn.Linear)
-        inputs = torch.arange(layer.weight.shape[1])
-        remove_inputs(layer, inputs[~torch.isin(inputs, index)])
-        setattr(network.get_submodule(parent), last, ChannelSelection(layer, index.to(layer.weight.device)))
+        after = resize(layer, changes.get(name, Change()))
+        if after is not layer:
+            _replace(network, layer, after)
+    return network
 
 
-def _outputs(module: nn.Module) -> int:
-    sizes = [getattr(module, n, None) for n in ("out_channels", "out_features", "num_features", "num_parameters")]
-    return next(int(n) for n in sizes if n is not None)
+class _Remaining:
+    """What is left of each tensor of a network."""
+
+    def __init__(self, structure: Structure, gone: Tensor) -> None:
+        self.structure, self._gone = structure, gone[structure.channels.all]
+        self._kept: dict[tuple[int, int], Tensor] = {}
+
+    def of_range(self, labels: Tensor) -> Tensor:
+        """Return the indices that are left of a dim with these labels."""
+        return (~self._gone[labels]).nonzero().flatten()
+
+    def along(self, value: int, dim: int) -> Tensor:
+        """Return the indices that are left along a dim of a value."""
+        if (value, dim) not in self._kept:
+            gone = torch.zeros(self.structure.tape.shapes[value][dim], dtype=torch.bool)
+            for array in self.structure.labels.of(value):
+                if dim in support(array):
+                    own = compress(self._gone[array])
+                    if support(own) == (dim,):
+                        gone |= own.flatten()
+            self._kept[value, dim] = (~gone).nonzero().flatten()
+        return self._kept[value, dim]
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Return the shape that is left of a value."""
+        before = self.structure.tape.shapes[value]
+        labelled = {d for a in self.structure.labels.of(value) for d in support(a)}
+        return tuple(len(self.along(value, d)) if d in labelled else n for d, n in enumerate(before))
+
+    def changes(self) -> Iterator[tuple[str, Change]]:
+        """Yield what becomes of the channels around each module."""
+        inside: dict[str, list[Node]] = defaultdict(list)
+        for node in self.structure.tape.nodes:
+            inside[node.module].append(node)
+        for name, nodes in inside.items():
+            yield name, self._change(nodes)
+
+    def _change(self, nodes: list[Node]) -> Change:
+        tape = self.structure.tape
+        values = dict.fromkeys(v for n in nodes for v in [*n.inputs, *n.outputs])
+        shapes = [(tape.shapes[v], self.shape(v)) for v in values]
+        lists = [found for n in nodes if n.operator in PARTS for found in self._lists(n)]
+        for node in nodes:
+            if node.operator in CHANNELS:
+                source, output = node.inputs[0], node.outputs[0]
+                dims = [CHANNELS[node.operator] % len(tape.shapes[v]) for v in (source, output)]
+                inputs, outputs = (self.along(v, d) for v, d in zip((source, output), dims, strict=True))
+                return Change(inputs, outputs, shapes, lists, tuple(n.operator for n in nodes))
+        return Change(None, None, shapes, lists, tuple(n.operator for n in nodes))
+
+    def _lists(self, node: Node) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Yield the sizes of the parts that an operation splits a tensor into, as they were and as they have to be."""
+        tape, dim = self.structure.tape, node.argument(2, "dim", 0)
+        before = tuple(tape.shapes[v][dim] for v in node.outputs)
+        after = tuple(self.shape(v)[dim] for v in node.outputs)
+        yield (before[:1], after[:1]) if node.operator == "split" else (before, after)
 
 
-def _rest(n: int, without: Tensor) -> Tensor:
-    left = torch.ones(n, dtype=torch.bool)
-    left[without] = False
-    return left.nonzero().flatten()
+def _slice_tensors(network: nn.Module, remaining: _Remaining) -> set[str]:
+    """Slice the parameters and buffers of a network; return the names of the modules that own them."""
+    kept: dict[str, dict[int, Tensor]] = defaultdict(dict)
+    for r in remaining.structure.ranges:
+        left = remaining.of_range(r.labels)
+        if len(left) < r.size:
+            kept[r.tensor][r.dim] = left
+    own = {n: t for n, t in [*network.named_parameters(), *network.named_buffers()] if n in kept}
+    names = {id(t): n for n, t in own.items()}
+    sliced = {n: _sliced(t, kept[n]) for n, t in own.items()}
+    changed = set()
+    for name, module in network.named_modules():
+        for tensors in (module._parameters, module._buffers):
+            for key, tensor in tensors.items():
+                if tensor is not None and id(tensor) in names:
+                    tensors[key] = sliced[names[id(tensor)]]
+                    changed.add(name)
+    return changed
 
 
-def _select(module: nn.Module, names: Iterable[str], dim: int, kept: Tensor) -> None:
-    """Replace those parameters and buffers of these names that exist by their kept part."""
-    for name in names:
-        tensor = getattr(module, name, None)
-        if isinstance(tensor, nn.Parameter):
-            part = tensor.detach().index_select(dim, kept.to(tensor.device))
-            setattr(module, name, nn.Parameter(part, requires_grad=tensor.requires_grad))
-        elif isinstance(tensor, Tensor):
-            setattr(module, name, tensor.index_select(dim, kept.to(tensor.device)))
+def _sliced(tensor: Tensor, kept: dict[int, Tensor]) -> Tensor:
+    part = tensor.detach()
+    for dim, index in kept.items():
+        part = part.index_select(dim, index.to(part.device))
+    return nn.Parameter(part, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else part
 
 
-def _set(module: nn.Module, names: Iterable[str], value: int) -> None:
-    for name in names:
-        if hasattr(module, name):
-            setattr(module, name, value)
+def _replace(network: nn.Module, before: nn.Module, after: nn.Module) -> None:
+    """Put a module in the place of another, wherever that is used."""
+    for module in list(network.modules()):
+        for key, child in module._modules.items():
+            if child is before:
+                module._modules[key] = after

@@ -10,7 +10,9 @@ The folder contains no code: `plan.json` is JSON, `network.pt` is read with `wei
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,15 @@ PLAN, WEIGHTS, ONNX = "plan.json", "network.pt", "network.onnx"
 FORMAT = 1
 
 
-def load(folder: str | Path) -> nn.Module:
+def load(folder: str | Path, dense: nn.Module | None = None) -> nn.Module:
     """Return the network of an export, on the CPU and in evaluation mode; see `read_plan` for its input.
 
-    Raises InputError if the folder is not an export, or this version of klevel cannot build it.
+    dense: a network of the same code as the one that was pruned, with any weights, for an export that names no
+    architecture; it is copied. Raises InputError if the folder is not an export, or this version of klevel cannot build
+    it.
     """
     plan = read_plan(folder)
-    build = plan["architecture"]
-    network = ARCHITECTURES[build["name"]](build["channels"], build["size"], build["classes"])
-    network = apply_plan(plan, network)
+    network = apply_plan(plan, _dense(folder, plan) if dense is None else copy.deepcopy(dense).cpu())
     path = Path(folder) / WEIGHTS
     try:
         # assigned, not copied, to keep the memory layout of the weights, which affects speed and rounding
@@ -44,6 +46,14 @@ def load(folder: str | Path) -> nn.Module:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not the weights of {PLAN} beside it ({reason})") from error
     return network.eval()
+
+
+def _dense(folder: str | Path, plan: Mapping[str, Any]) -> nn.Module:
+    """Return the dense network of a plan, untrained."""
+    if "architecture" not in plan:
+        raise InputError(f"{Path(folder) / PLAN}: names no architecture; give load the network that was pruned")
+    build = plan["architecture"]
+    return ARCHITECTURES[build["name"]](build["channels"], build["size"], build["classes"])
 
 
 def read_plan(folder: str | Path) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from torch import Tensor, fx, nn
 from results.errors import InputError
 from runners.networks import sparse
 from runners.networks.graph.branches import without_branches
+from runners.networks.layers.attention import FewerHeads
 from runners.networks.layers.channel_selection import ChannelSelection
+from runners.networks.layers.layer_norm import CountedLayerNorm
 from runners.networks.layers.zero_padding_shortcut import ZeroPaddingShortcut
 
 
@@ -44,13 +46,31 @@ def _describe_shortcut(layer: ZeroPaddingShortcut) -> dict[str, Any]:
 def _build_shortcut(description: dict[str, Any], dense: nn.Module | None) -> ZeroPaddingShortcut:
     layer = ZeroPaddingShortcut(1, 1, description["stride"])
     layer.inputs, layer.source = description["inputs"], torch.tensor(description["source"], dtype=torch.int64)
-    layer.remove_outputs(())  # removes nothing, but updates the padding
+    layer.update_padding()
     return layer
 
 
 def _build_selection(description: dict[str, Any], dense: nn.Module | None) -> ChannelSelection:
     assert isinstance(dense, nn.Conv2d | nn.Linear), "only a layer reads selected channels"
     return ChannelSelection(dense, torch.tensor(description["index"], dtype=torch.int64))
+
+
+def _describe_norm(layer: CountedLayerNorm) -> dict[str, Any]:
+    affine = [layer.weight is not None, layer.bias is not None]
+    return {"count": layer.count, "dim": layer.dim, "eps": layer.eps, "affine": affine}
+
+
+def _build_norm(description: dict[str, Any], dense: nn.Module | None) -> CountedLayerNorm:
+    count, (scaled, shifted) = description["count"], description["affine"]
+    return CountedLayerNorm(count, count, description["dim"], description["eps"], affine=(scaled, shifted))
+
+
+def _build_heads(description: dict[str, Any], dense: nn.Module | None) -> FewerHeads:
+    assert isinstance(dense, nn.MultiheadAttention), "attention has fewer heads than another"
+    width = dense.embed_dim
+    in_proj = nn.Linear(width, 3 * width, bias=dense.in_proj_bias is not None)
+    out_proj = nn.Linear(width, width, bias=dense.out_proj.bias is not None)
+    return FewerHeads(in_proj, out_proj, description["head_dim"], description["dropout"])
 
 
 def _build_without(description: dict[str, Any], dense: nn.Module | None) -> nn.Module:
@@ -67,6 +87,10 @@ KINDS: dict[str, ModuleKind] = {
     "identity": ModuleKind(nn.Identity, lambda layer: {}, lambda description, dense: nn.Identity()),
     "shortcut": ModuleKind(ZeroPaddingShortcut, _describe_shortcut, _build_shortcut),
     "gathered": ModuleKind(ChannelSelection, lambda layer: {"index": layer.index.tolist()}, _build_selection),
+    "counted_norm": ModuleKind(CountedLayerNorm, _describe_norm, _build_norm),
+    "fewer_heads": ModuleKind(
+        FewerHeads, lambda layer: {"head_dim": layer.head_dim, "dropout": layer.dropout}, _build_heads
+    ),
     "without": ModuleKind(fx.GraphModule, lambda network: {"branches": network.meta["without"]}, _build_without),
     "sparse_conv2d": ModuleKind(sparse.SparseConv2d, sparse.describe, _build_sparse),
     "sparse_linear": ModuleKind(sparse.SparseLinear, sparse.describe, _build_sparse),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from results.errors import Untraceable
 from runners.networks.architectures.vit import Attention
-from runners.networks.graph.layers import ConvOrLinear
-from runners.networks.layers.zero_padding_shortcut import ZeroPaddingShortcut
+from runners.networks.graph.layers import Layer
+from runners.networks.layers import is_opaque
 
 SUMS = (operator.add, operator.iadd, torch.add)
 
@@ -22,12 +24,14 @@ SUMS = (operator.add, operator.iadd, torch.add)
 class Branch:
     """A residual branch, which is added to a shortcut.
 
-    name: of its last layer. modules: names of all its modules with parameters. sum: the addition. end: output of the
-    branch. shortcut: output of the shortcut.
+    name: of its last layer, numbered if that is the last of several. modules: names of all its modules with parameters.
+    bare: names of its parameters that belong to no such module, such as layer scales. sum: the addition. end: output of
+    the branch. shortcut: output of the shortcut.
     """
 
     name: str
     modules: tuple[str, ...]
+    bare: tuple[str, ...]
     sum: fx.Node
     end: fx.Node
     shortcut: fx.Node
@@ -35,17 +39,20 @@ class Branch:
     def parameters(self, network: nn.Module) -> list[nn.Parameter]:
         """Return all parameters of the branch, weights of convolutions and linear layers first."""
         owned = [p for name in self.modules for p in network.get_submodule(name).parameters()]
+        owned += [network.get_parameter(name) for name in self.bare]
         return sorted(owned, key=lambda p: p.dim() < 2)
 
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, ZeroPaddingShortcut | Attention) or super().is_leaf_module(module, name)
+        # a norm with an activation of its own, as timm has them, is a norm
+        whole = isinstance(module, Attention | _NormBase | nn.LayerNorm | nn.GroupNorm) or is_opaque(module)
+        return whole or super().is_leaf_module(module, name)
 
 
 def branches(network: nn.Module) -> list[Branch]:
     """Return the residual branches in the order of the network. Raises Untraceable if torch.fx cannot trace it."""
-    return list(_branches(_trace(network)[1], network))
+    return _numbered(_branches(_trace(network)[1], network))
 
 
 def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
@@ -55,7 +62,7 @@ def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
     """
     whole = copy.deepcopy(network)
     root, graph = _trace(whole)
-    found = {branch.name: branch for branch in _branches(graph, whole)}
+    found = {branch.name: branch for branch in _numbered(_branches(graph, whole))}
     if unknown := set(names) - set(found):
         raise ValueError(f"no such branch: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
     # from last to first: the shortcut of a sum may be a sum that is removed too
@@ -70,6 +77,17 @@ def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
     less.train(network.training)
     less.meta["without"] = sorted(names)
     return less
+
+
+def _numbered(found: Iterable[Branch]) -> list[Branch]:
+    """Number the branches whose last layer is that of an earlier one."""
+    seen: Counter[str] = Counter()
+    result = []
+    for branch in found:
+        seen[branch.name] += 1
+        place = seen[branch.name]
+        result.append(branch if place == 1 else replace(branch, name=f"{branch.name}/{place}"))
+    return result
 
 
 def _trace(network: nn.Module) -> tuple[nn.Module, fx.Graph]:
@@ -109,7 +127,10 @@ def _branch(
     longer = max((0, 1), key=lambda i: len(layers[i]))
     called = dict.fromkeys(str(n.target) for n in node.graph.nodes if n in own[longer] and n.op == "call_module")
     modules = tuple(name for name in called if next(network.get_submodule(name).parameters(), None) is not None)
-    return Branch(layers[longer][-1], modules, node, ends[longer], ends[1 - longer])
+    own_parameters = dict(network.named_parameters())
+    read = dict.fromkeys(str(n.target) for n in node.graph.nodes if n in own[longer] and n.op == "get_attr")
+    bare = tuple(name for name in read if name in own_parameters)
+    return Branch(layers[longer][-1], modules, bare, node, ends[longer], ends[1 - longer])
 
 
 def _layers(nodes: set[fx.Node], network: nn.Module) -> list[str]:
@@ -117,6 +138,4 @@ def _layers(nodes: set[fx.Node], network: nn.Module) -> list[str]:
     if not nodes:
         return []
     ordered = [n for n in next(iter(nodes)).graph.nodes if n in nodes and n.op == "call_module"]
-    return [
-        str(n.target) for n in ordered if isinstance(network.get_submodule(str(n.target)), ConvOrLinear | Attention)
-    ]
+    return [str(n.target) for n in ordered if isinstance(network.get_submodule(str(n.target)), Layer | Attention)]

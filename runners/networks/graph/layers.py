@@ -1,14 +1,19 @@
-"""The layers of a network and their batch norms, found by one forward pass."""
+"""The layers of a network and their batch norms, in order of execution."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
-ConvOrLinear = nn.Conv2d | nn.Linear
+from runners.networks.graph.tape import Tape
+
+Layer = _ConvNd | nn.Linear
+PRODUCTS = ("convolution", "mm", "addmm", "bmm", "linear", "baddbmm")
+PASSING = {"view", "_unsafe_view", "reshape", "transpose", "permute", "alias", "detach", "clone", "_to_copy"}
 
 
 @dataclass
@@ -18,45 +23,77 @@ class TracedLayer:
     name: str
     module: nn.Conv2d | nn.Linear
     norm: nn.Module | None = field(default=None)
+    norm_name: str = ""
+
+
+@dataclass
+class Call:
+    """A layer where it runs first: its operation is node `place` of the tape."""
+
+    layer: TracedLayer
+    places: list[int]
+
+
+def layers_of(network: nn.Module, tape: Tape) -> list[Call]:
+    """Return the convolutions and linear layers whose weight is used, in order of execution, each once.
+
+    A batch norm belongs to the layer whose output it reads directly.
+    """
+    owners, weights = _owners(network), tape.weights
+    origin: dict[int, str] = {}  # the weight of a layer that a value is made of
+    maker: dict[int, Call] = {}
+    found: dict[str, Call] = {}
+    for place, node in enumerate(tape.nodes):
+        for value in node.inputs:
+            if tape.tensors.get(value) in owners:
+                origin[value] = tape.tensors[value]
+        made_of = [origin[v] for v in node.inputs if v in origin]
+        if made_of and weights.issuperset(node.inputs):  # standardised, scaled, or only viewed
+            origin.update(dict.fromkeys(node.outputs, made_of[0]))
+        elif node.operator in PASSING and node.inputs[0] in maker:
+            maker[node.outputs[0]] = maker[node.inputs[0]]
+        elif node.operator in PRODUCTS:
+            if made_of:
+                name, module = owners[made_of[0]]
+                call = found.setdefault(name, Call(TracedLayer(name, module), []))
+                call.places.append(place)
+                maker[node.outputs[0]] = call
+        elif "batch_norm" in node.operator and node.inputs[0] in maker:
+            norm = network.get_submodule(node.module)
+            if isinstance(norm, _BatchNorm):
+                layer = maker[node.inputs[0]].layer
+                layer.norm, layer.norm_name = norm, node.module
+    return list(found.values())
+
+
+def _owners(network: nn.Module) -> Mapping[str, tuple[str, nn.Conv2d | nn.Linear]]:
+    """Return the layers by the name of their weight; of tied layers the first."""
+    first: dict[int, str] = {}
+    result: dict[str, tuple[str, nn.Conv2d | nn.Linear]] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, Layer) and "weight" in module._parameters:
+            weight = first.setdefault(id(module.weight), f"{name}.weight".lstrip("."))
+            result.setdefault(weight, (name, module))  # type: ignore[arg-type]
+    return result
+
+
+def output_layers(tape: Tape, layers: list[Call]) -> frozenset[str]:
+    """Return the names of the layers that make the output: those that it depends on without a layer in between."""
+    names = {place: call.layer.name for call in layers for place in call.places}
+    makers = {value: place for place, node in enumerate(tape.nodes) for value in node.outputs}
+    found, ahead, seen = set(), list(tape.outputs), set()
+    while ahead:
+        place = makers.get(ahead.pop())
+        if place is None or place in seen:
+            continue
+        seen.add(place)
+        if place in names:
+            found.add(names[place])
+        else:
+            ahead.extend(tape.nodes[place].inputs)
+    return frozenset(found)
 
 
 def is_depthwise(layer: object) -> bool:
-    """Return whether a layer is a depthwise convolution: one input channel and one output channel per group."""
-    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels > 1
-
-
-def is_grouped(layer: object) -> bool:
-    """Return whether a layer is a grouped convolution that is not depthwise."""
-    return isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
-
-
-def trace_layers(network: nn.Module, example: Tensor) -> list[TracedLayer]:
-    """Return the convolutions and linear layers in execution order; the last one is the output layer.
-
-    A batch norm belongs to the layer whose output tensor it reads directly. A layer that runs twice is listed once.
-    """
-    found: dict[int, TracedLayer] = {}
-    makers: dict[int, TracedLayer] = {}
-    kept_alive: list[Tensor] = []  # so that no id is reused during the pass
-    names = {id(m): n for n, m in network.named_modules()}
-
-    def after_layer(module: nn.Module, _: object, output: Tensor) -> None:
-        assert isinstance(module, nn.Conv2d | nn.Linear)
-        makers[id(output)] = found.setdefault(id(module), TracedLayer(names[id(module)], module))
-        kept_alive.append(output)
-
-    def before_norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if id(inputs[0]) in makers:
-            makers[id(inputs[0])].norm = module
-
-    hooks = [m.register_forward_hook(after_layer) for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    hooks += [m.register_forward_pre_hook(before_norm) for m in network.modules() if isinstance(m, _BatchNorm)]
-    was_training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(example)
-    finally:
-        network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return list(found.values())
+    """Return whether a layer is a depthwise convolution: one input channel for each group."""
+    return isinstance(layer, _ConvNd) and layer.groups == layer.in_channels > 1

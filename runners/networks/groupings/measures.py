@@ -20,7 +20,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from methods.groups import Family, Groups, Measure
 from methods.members import Member, Term
-from runners.networks.graph.layers import ConvOrLinear, trace_layers
+from runners.networks.graph.layers import Layer
+from runners.networks.graph.structure import structure_of
 
 
 def measured(groups: Groups, network: nn.Module, example: Tensor, measure: Measure) -> Groups:
@@ -39,7 +40,7 @@ class _Norm:
     """A batch norm with scales, and the layers whose outputs it reads directly: none, one, or several if shared."""
 
     module: _BatchNorm
-    layers: list[ConvOrLinear]
+    layers: list[Layer]
 
     def folded(self, scale: Member) -> Term:
         """Return the scales folded into the one layer that is read; the plain scales without a running variance."""
@@ -56,8 +57,8 @@ class _Norm:
 
 def _norms(network: nn.Module, example: Tensor) -> dict[int, _Norm]:
     """Return the batch norms of a network by the id of their scales."""
-    read: dict[int, list[ConvOrLinear]] = defaultdict(list)
-    for layer in trace_layers(network, example):
+    read: dict[int, list[Layer]] = defaultdict(list)
+    for layer in structure_of(network, example).layers:
         if isinstance(layer.norm, _BatchNorm) and layer.norm.num_features == len(layer.module.weight):
             read[id(layer.norm)].append(layer.module)
     found = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.weight is not None]

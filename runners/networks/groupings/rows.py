@@ -2,69 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from methods.groups import Family, Groups
 from methods.members import Member
-from results.errors import Untraceable
-from runners.networks.compaction.dependencies import Component, components
-from runners.networks.graph.layers import TracedLayer, trace_layers
+from runners.networks.graph.layers import TracedLayer
+from runners.networks.graph.structure import Structure, structure_of
+from runners.networks.graph.zeros import missed_channels
 from runners.networks.groupings import GROUPINGS
+from runners.networks.groupings.coupled import members_of
 
 
 @GROUPINGS.register("filter")
 def filters(network: nn.Module, example: Tensor) -> Groups:
     """Filters and neurons: weight row, bias, and per-channel layers after it (batch norm, depthwise convolution)."""
-    return Groups(_families(network, example))
+    structure = structure_of(network, example)
+    alone = alone_of(structure)
+    return Groups([f for layer in _divided(structure) for f in _families(structure, layer, alone)])
 
 
 @GROUPINGS.register("neuron")
 def neurons(network: nn.Module, example: Tensor) -> Groups:
     """Neurons of the hidden linear layers whose outputs are not added to others: weight row and bias."""
-    found = _alone(network, example)
-    return Groups([Family(n, _all_of(c)) for n, c in found.items() if isinstance(c.layer, nn.Linear)])
+    structure = structure_of(network, example)
+    alone = alone_of(structure)
+    linear = [x for x in _divided(structure) if isinstance(x.module, nn.Linear)]
+    layers = [x for x in linear if bool(alone[_rows(structure, x)].all())]
+    found = [f for x in layers for f in _families(structure, x, alone)]
+    return Groups([f for f in found if f.parts[0].places is None])
 
 
-def _families(network: nn.Module, example: Tensor) -> list[Family]:
-    alone = _alone(network, example)
-    followers = {id(item.owner) for name, c in alone.items() for item in c.producers if item.owner is not c.layer}
-    return [
-        Family(layer.name, _all_of(alone[layer.name]) if layer.name in alone else _row(layer))
-        for layer in trace_layers(network, example)[:-1]
-        if id(layer.module) not in followers
-    ]
+def _divided(structure: Structure) -> list[TracedLayer]:
+    """Return the layers that make channels of their own, but for those of the output, and those of a gate.
 
-
-def _alone(network: nn.Module, example: Tensor) -> dict[str, Component]:
-    """Return the components with a single producing layer, by its name: nothing else is added to its channels."""
-    try:
-        return {c.name: c for c in components(network, example) if c.removable and len(c.channel_mixing) == 1}
-    except Untraceable:
-        return {}
-
-
-def _all_of(component: Component) -> list[Member]:
-    return [member for item in component.producers for member in parts(item.owner, item.table)]
-
-
-def _row(layer: TracedLayer) -> list[Member]:
-    """Return row, bias, and the scale and shift of the batch norm that reads the layer's output directly."""
-    owners = [layer.module, *([layer.norm] if layer.norm is not None else [])]
-    return [member for owner in owners for member in parts(owner, torch.arange(len(layer.module.weight))[:, None])]
-
-
-def parts(owner: object, table: Tensor) -> list[Member]:
-    """Return the members, weight and bias, of a module that produces channels; at zero they make its channels zero.
-
-    table: int64 (m, c), the channels of each group. A PReLU and a module without parameters have no members.
+    A gate, as in squeeze-and-excitation, is a factor for each channel of another layer: it goes with that channel.
     """
-    tensors = [] if isinstance(owner, nn.PReLU) else [getattr(owner, name, None) for name in ("weight", "bias")]
-    return [_member(t, table) for t in tensors if isinstance(t, Tensor)]
+    gates = structure.marked(structure.labels.gates)
+    gate = _any(structure.channels.sums, gates)[structure.channels.sums]
+    rows = ((x, _rows(structure, x)) for x in structure.layers if x.name not in structure.outputs)
+    return [x for x, own in rows if bool(structure.made[own].all()) and not bool(gate[own].all())]
 
 
-def _member(parameter: Tensor, table: Tensor) -> Member:
-    """Return the slices of a parameter as a member, without `places` if slice j is group j."""
-    if table.flatten().tolist() == list(range(len(parameter))) and table.shape[1] == 1:
-        return Member(parameter, (0,))
-    return Member(parameter, (0,), places=(table[:, 0] if table.shape[1] == 1 else table).to(parameter.device))
+def _rows(structure: Structure, layer: TracedLayer) -> Tensor:
+    """Return the labels of the outputs of a layer."""
+    dim = int(getattr(layer.module, "transposed", False))
+    return structure.labels.new(f"{layer.name}.weight".lstrip("."), dim, layer.module.weight.shape[dim])
+
+
+def _any(classes: Tensor, labels: Tensor) -> Tensor:
+    """Return the mask (bool) of the classes with any of these labels (bool)."""
+    mask = torch.zeros(int(classes.max()) + 1, dtype=torch.bool)
+    mask[classes[labels]] = True
+    return mask
+
+
+def alone_of(structure: Structure) -> Tensor:
+    """Return the mask (bool, (labels,)) of the channels that a single layer makes, and that can be removed.
+
+    Nothing is added to such a channel; what is multiplied with it belongs to another layer.
+    """
+    sums, every = structure.channels.sums, structure.channels.all
+    pairs = torch.stack([sums[structure.made], structure.range_of[structure.made]]).unique(dim=1)
+    alone = (torch.bincount(pairs[0], minlength=int(sums.max()) + 1) == 1)[sums] & structure.free[every]
+    # channels of a layer that only copies others, such as a padded shortcut, are sums of several layers too
+    alone &= ~_any(sums, structure.padded)[sums]
+    missed = missed_channels(structure.channels, structure.zeros_of(alone), torch.zeros_like(structure.free))
+    return alone & ~missed[every]
+
+
+def _families(structure: Structure, layer: TracedLayer, every: Tensor) -> Iterator[Family]:
+    """Yield the family of a layer; a family for each part of its outputs, if they go different ways.
+
+    every: bool (labels,), the channels of a single layer.
+    """
+    own = _rows(structure, layer)
+    alone = every[own]
+    found = structure.sets(structure.channels.sums, _members(structure, own[alone]))
+    for place, part in enumerate(found):
+        yield Family(_numbered(layer.name, place), members_of(structure, part))
+    if not bool(alone.all()):
+        rows = (own[~alone] - own[0])[:, None]
+        yield Family(_numbered(layer.name, len(found)), _row(structure, layer, rows))
+
+
+def _numbered(name: str, place: int) -> str:
+    return name if place == 0 else f"{name}/{place + 1}"
+
+
+def _members(structure: Structure, made: Tensor) -> Tensor:
+    """Return the mask (bool, (labels,)) of all labels of the channels with these labels."""
+    sums = structure.channels.sums
+    return torch.isin(sums, sums[made])
+
+
+def _row(structure: Structure, layer: TracedLayer, rows: Tensor) -> list[Member]:
+    """Return row, bias, and the scale and shift of the batch norm that reads the layer's output directly.
+
+    rows: int64 (m, 1).
+    """
+    owners = [layer.name, *([] if layer.norm is None else [layer.norm_name])]
+    names = [f"{owner}.{kind}".lstrip(".") for owner in owners for kind in ("weight", "bias")]
+    ranges = [structure.labels.ranges.get((name, 0)) for name in names]
+    return [structure.member(r, rows) for r in ranges if r is not None]

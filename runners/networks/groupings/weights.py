@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from methods.groups import Family, Groups
 from methods.members import Member
-from results.errors import Untraceable
-from runners.networks.compaction.dependencies import components
-from runners.networks.graph.layers import TracedLayer, trace_layers
+from runners.networks.graph.layers import TracedLayer
+from runners.networks.graph.structure import Structure, structure_of
 from runners.networks.groupings import GROUPINGS
 
 BLOCK = (4, 4)  # filters x input channels
@@ -55,12 +55,18 @@ def n_of_m(network: nn.Module, example: Tensor) -> Groups:
 @GROUPINGS.register("element")
 def elements(network: nn.Module, example: Tensor) -> Groups:
     """Single weights (unstructured pruning); biases are never pruned."""
-    return Groups([Family(n.name, [_every(n.module.weight)]) for n in trace_layers(network, example)[:-1]])
+    return Groups([Family(n.name, [_every(n.module.weight)]) for n in _hidden(network, example)])
 
 
 def _whole(network: nn.Module, example: Tensor) -> list[TracedLayer]:
     """Return the layers, without the output layer, whose filters read every input channel."""
-    return [n for n in trace_layers(network, example)[:-1] if getattr(n.module, "groups", 1) == 1]
+    return [n for n in _hidden(network, example) if getattr(n.module, "groups", 1) == 1]
+
+
+def _hidden(network: nn.Module, example: Tensor) -> list[TracedLayer]:
+    """Return the layers, without those that make the output."""
+    structure = structure_of(network, example)
+    return [x for x in structure.layers if x.name not in structure.outputs]
 
 
 def _all_but_outputs(layer: TracedLayer) -> tuple[int, ...]:
@@ -73,13 +79,23 @@ def _every(weight: Tensor) -> Member:
 
 def _maps(network: nn.Module, example: Tensor) -> dict[str, Tensor]:
     """Return the inputs (m, s) of linear layers that read m flattened maps of s pixels, by name."""
-    names = {id(m): n for n, m in network.named_modules()}
-    try:
-        found = components(network, example)
-    except Untraceable:
-        return {}
-    readers = [(i.owner, i.table) for c in found for i in c.consumers if isinstance(i.owner, nn.Linear)]
-    return {names[id(m)]: t for m, t in readers if t.shape[1] > 1 and t.numel() == m.in_features}
+    structure = structure_of(network, example)
+    result = {}
+    for layer in structure.layers:
+        if isinstance(layer.module, nn.Linear) and (f"{layer.name}.weight", 1) in structure.labels.ranges:
+            own = structure.labels.ranges[f"{layer.name}.weight", 1].labels
+            found = structure.sets(structure.channels.all, structure.marked([own]) & structure.read)
+            if len(found) == 1 and len(found[0].ranges) > 1 and _single(structure, own):
+                result[layer.name] = found[0].labels - own[0]
+    return result
+
+
+def _single(structure: Structure, read: Tensor) -> bool:
+    """Return whether the channels with these labels are single outputs of each layer that makes them."""
+    channels = structure.channels.all
+    made = structure.made & torch.isin(channels, channels[read])
+    pairs = torch.stack([channels[made], structure.range_of[made]])
+    return bool(pairs.unique(dim=1).shape == pairs.shape)
 
 
 def _of_map(weight: Tensor, table: Tensor | None) -> Member:

@@ -1,10 +1,10 @@
 """The zero-padding shortcut of He et al. 2016 (option A), with removal of channels."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from runners.networks.layers.kinds import Change, channel_sources, resize
 
 
 class ZeroPaddingShortcut(nn.Module):
@@ -24,9 +24,9 @@ class ZeroPaddingShortcut(nn.Module):
         source = torch.full((outputs,), inputs)
         source[before : before + inputs] = torch.arange(inputs)
         self.register_buffer("source", source, persistent=False)
-        self._update_padding()
+        self.update_padding()
 
-    def _update_padding(self) -> None:
+    def update_padding(self) -> None:
         """Set the padding if the input channels are contiguous in the output: it is faster than index_select."""
         places = (self.source < self.inputs).nonzero().flatten().tolist()
         before = places[0] if places else 0
@@ -41,25 +41,20 @@ class ZeroPaddingShortcut(nn.Module):
             return F.pad(x, self._padding)
         return F.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, self.source)
 
-    def zero_outputs(self) -> Tensor:
-        """Return the mask (bool, (outputs,)) of the output channels that are always zero."""
-        return self.source == self.inputs
 
-    def remove_outputs(self, channels: Sequence[int]) -> None:
-        """Drop these output channels."""
-        self.source = _without(self.source, channels)
-        self._update_padding()
-
-    def remove_inputs(self, channels: Sequence[int]) -> None:
-        """Expect an input without these channels, which were always zero; outputs that copied them become zero."""
-        left = _without(torch.arange(self.inputs + 1, device=self.source.device), channels)
-        place = self.source.new_full((self.inputs + 1,), len(left) - 1)
-        place[left] = torch.arange(len(left), device=left.device)
-        self.source, self.inputs = place[self.source], len(left) - 1
-        self._update_padding()
+@channel_sources.register
+def _(layer: ZeroPaddingShortcut) -> Tensor:
+    return layer.source.masked_fill(layer.source == layer.inputs, -1).cpu()
 
 
-def _without(values: Tensor, indices: Sequence[int]) -> Tensor:
-    stays = torch.ones(len(values), dtype=torch.bool, device=values.device)
-    stays[list(indices)] = False
-    return values[stays]
+@resize.register
+def _(layer: ZeroPaddingShortcut, change: Change) -> nn.Module:
+    """Outputs that copied an input that is gone, which was zero, become zero."""
+    if change.inputs is None or change.outputs is None:
+        return layer
+    inputs, outputs = (t.to(layer.source.device) for t in (change.inputs, change.outputs))
+    place = layer.source.new_full((layer.inputs + 1,), len(inputs))
+    place[inputs] = torch.arange(len(inputs), device=inputs.device)
+    layer.source, layer.inputs = place[layer.source][outputs], len(inputs)
+    layer.update_padding()
+    return layer

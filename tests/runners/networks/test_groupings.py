@@ -11,8 +11,8 @@ from torch import nn
 from methods.groups import Family, NothingToDivide
 from results.errors import Untraceable
 from runners.networks.architectures import ARCHITECTURES
-from runners.networks.graph.layers import trace_layers
-from runners.networks.groupings import GROUPINGS, coupled, rows, scope_of
+from runners.networks.graph.structure import structure_of
+from runners.networks.groupings import GROUPINGS, scope_of
 from tests.runners.user_networks import RESIDUAL
 
 FEW = pytest.mark.parametrize(
@@ -64,12 +64,17 @@ def divide(architecture, grouping):
         pytest.skip(f"{architecture}: {error}")
 
 
+def layers_of(network):
+    return structure_of(network, EXAMPLE).layers
+
+
 @PAIRS
 def test_the_contract(architecture, grouping):
     """Members are weights first, sizes are theirs, nothing is divided twice, and the output layer not at all."""
     network, groups = divide(architecture, grouping)
     own = {id(p): n for n, p in network.named_parameters()}
-    output = trace_layers(network, EXAMPLE)[-1].module
+    (output,) = (x.module for x in layers_of(network) if x.name in structure_of(network, EXAMPLE).outputs)
+    assert output is layers_of(network)[-1].module
     times = {id(p): torch.zeros_like(p) for p in network.parameters()}
     for family in groups:
         assert all(id(m.parameter) in own for m in family.parts), family.name
@@ -98,6 +103,28 @@ def test_dividing_changes_nothing(architecture, grouping):
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules()), "no hook is left behind"
 
 
+class Remembering(nn.Module):
+    """It keeps a tensor of its first forward pass, and its modules are in different modes."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6).eval(), nn.Linear(6, 4)
+        self.grid = None
+
+    def forward(self, x):
+        if self.grid is None:
+            self.grid = torch.linspace(0, 1, x.shape[-1])
+        return self.last(self.norm(self.first(x * self.grid)).relu().mean((2, 3)))
+
+
+def test_what_a_network_keeps_of_a_forward_pass_is_not_that_of_its_division():
+    network = Remembering()
+    assert GROUPINGS["coupled"](network, EXAMPLE).sizes == [6]
+    assert network.grid is None
+    assert (network.training, network.norm.training) == (True, False)
+    assert type(network(EXAMPLE).detach()) is torch.Tensor
+
+
 @pytest.mark.parametrize(
     ("architecture", "grouping", "sizes"),
     [
@@ -118,7 +145,8 @@ def test_dividing_changes_nothing(architecture, grouping):
         ("resnet20", "depth", [1] * 9),
         ("mobilenet_v1", "filter", [32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]),
         ("densenet40", "coupled", [16, *[12] * 12, 160, *[12] * 12, 304, *[12] * 12]),
-        ("vit_tiny", "coupled", [*[768] * 12, *[3] * 12]),
+        # the residual stream, the hidden neurons, the heads
+        ("vit_tiny", "coupled", [192, *[768] * 12, *[3] * 12]),
     ],
 )
 def test_known_sizes(architecture, grouping, sizes):
@@ -136,13 +164,15 @@ def test_what_a_shortcut_passes_on_goes_with_what_it_is_passed_on_as():
     assert places["layer3.0.conv2.weight"].tolist() == list(range(24, 40))
 
 
-def test_all_channels_of_a_group_of_a_convolution_go_together():
+def test_the_same_places_of_all_groups_of_a_convolution_go_together():
     grouped = nn.Conv2d(8, 12, 3, padding=1, groups=4)
     network = nn.Sequential(nn.Conv2d(1, 8, 3), grouped, nn.ReLU(), nn.Conv2d(12, 5, 3), nn.Flatten(), nn.LazyLinear(3))
     network(EXAMPLE)
-    family = next(f for f in GROUPINGS["coupled"](network, EXAMPLE) if f.size == 4)
-    assert [m.places.shape for m in family.parts] == [(4, 2), (4, 2), (4, 3), (4, 3)]
-    assert family.elements == 2 * (9 + 1) + 3 * (2 * 9 + 1)
+    read, made, last = GROUPINGS["coupled"](network, EXAMPLE)
+    assert [m.places.tolist() for m in read.parts] == [[[0, 2, 4, 6], [1, 3, 5, 7]]] * 2
+    assert [m.places.tolist() for m in made.parts] == [[[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]] * 2
+    assert (read.elements, made.elements) == (4 * (9 + 1), 4 * (2 * 9 + 1))
+    assert last.size == 5
 
 
 def test_a_depthwise_convolution_goes_with_the_filters_before_it():
@@ -156,15 +186,12 @@ def test_depth_is_always_a_matter_of_the_whole_network():
     assert scope_of("filter", "layer") == "layer"
 
 
-def test_a_network_that_cannot_be_traced_is_divided_by_layer(monkeypatch):
-    def refuse(*_):
-        raise Untraceable("no way")
-
-    monkeypatch.setattr(rows, "components", refuse)
-    assert divide("lenet5_caffe", "filter")[1].sizes == [20, 50, 500]
-    monkeypatch.setattr(coupled, "components", refuse)
-    with pytest.raises(Untraceable, match="no way"):
-        GROUPINGS["coupled"](untrained("lenet5_caffe"), EXAMPLE)
+@pytest.mark.parametrize("grouping", [g for g in GROUPINGS if g != "depth"])
+def test_a_network_that_does_not_run_says_why(grouping):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(783, 20), nn.ReLU(), nn.Linear(20, 10))
+    with pytest.raises(Untraceable, match=r"the forward pass cannot be recorded: RuntimeError: .*783") as error:
+        GROUPINGS[grouping](network, EXAMPLE)
+    assert "\n" not in str(error.value)
 
 
 def outputs_of(network):
@@ -184,7 +211,7 @@ def test_a_filter_at_zero_puts_out_exactly_zero(architecture):
     network = normed() if architecture == "normed" else ARCHITECTURES[architecture](1, 28, 10)
     groups = GROUPINGS["filter"](network, EXAMPLE)
     groups.scale_([torch.arange(f.size) % 2 for f in groups])
-    last = {layer.name: layer.norm or layer.module for layer in trace_layers(network, EXAMPLE)}
+    last = {layer.name: layer.norm or layer.module for layer in layers_of(network)}
     outputs = outputs_of(network)
     for family in groups:
         output = outputs[last[family.name]]
@@ -194,7 +221,7 @@ def test_a_filter_at_zero_puts_out_exactly_zero(architecture):
 
 def test_layers_come_in_the_order_they_run_in_with_the_batch_norm_behind_them():
     network = normed()
-    found = trace_layers(network, EXAMPLE)
+    found = layers_of(network)
     assert [layer.name for layer in found] == ["first", "second", "out"]
     assert [layer.norm for layer in found] == [network.norms[1], network.norms[0], None]
     families = GROUPINGS["filter"](network, EXAMPLE).families
@@ -203,13 +230,13 @@ def test_layers_come_in_the_order_they_run_in_with_the_batch_norm_behind_them():
 
 def test_a_batch_norm_elsewhere_belongs_to_no_layer():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
-    assert [layer.norm for layer in trace_layers(network, EXAMPLE)] == [None, None]
+    assert [layer.norm for layer in layers_of(network)] == [None, None]
 
 
 def test_a_layer_that_runs_twice_is_listed_once():
     shared = nn.Conv2d(1, 1, 3, padding=1)
     network = nn.Sequential(shared, nn.ReLU(), shared, nn.Flatten(), nn.Linear(784, 10))
-    assert [layer.name for layer in trace_layers(network, EXAMPLE)] == ["0", "4"]
+    assert [layer.name for layer in layers_of(network)] == ["0", "4"]
 
 
 def test_a_network_of_one_layer_has_nothing_to_divide():

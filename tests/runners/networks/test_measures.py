@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from methods.groups import Budget
 from methods.l1_filter import L1Filter
 from runners.networks.architectures import ARCHITECTURES
-from runners.networks.graph.layers import trace_layers
+from runners.networks.graph.structure import structure_of
 from runners.networks.groupings import GROUPINGS
 from runners.networks.groupings.measures import measured
 from tests.runners.user_networks import RESIDUAL
@@ -61,7 +61,7 @@ def divide(architecture, grouping):
 def rescale(network, seed):
     """Multiply what each batch norm reads by factors in [0.5, 2]: weights, bias and running statistics along."""
     generator = torch.Generator().manual_seed(seed)
-    for layer in trace_layers(network, EXAMPLE):
+    for layer in structure_of(network, EXAMPLE).layers:
         if (norm := layer.norm) is not None:
             factor = 2 ** (2 * torch.rand(norm.num_features, generator=generator, dtype=torch.float64) - 1)
             layer.module.weight.mul_(factor.view(-1, *[1] * (layer.module.weight.dim() - 1)))
@@ -112,7 +112,9 @@ def slices_of(family, parameter):
 
 def naive(network, family, measure, p):
     """Norms of a family by a loop over everything, with what reads what taken from the names of the layers."""
-    readers = {id(layer.norm): layer.module for layer in trace_layers(network, EXAMPLE) if layer.norm is not None}
+    readers = {
+        id(layer.norm): layer.module for layer in structure_of(network, EXAMPLE).layers if layer.norm is not None
+    }
     own = {id(m.parameter): m.parameter for m in family.parts}
     norms = [n for n in norms_of(network) if id(n.weight) in own]
     powers, covered = [0.0] * family.size, set()
@@ -161,7 +163,7 @@ def test_what_is_removed_stays_the_same_and_what_is_scaled_is_measured(architect
     groups.scale_([torch.full(f.shape, 0.5, dtype=torch.float64) for f in groups])
     for now, then in zip(groups.norms(), norms, strict=True):
         torch.testing.assert_close(now, then / 2, rtol=1e-9, atol=0)
-    unread = {id(layer.module.weight) for layer in trace_layers(network, EXAMPLE) if layer.norm is not None}
+    unread = {id(layer.module.weight) for layer in structure_of(network, EXAMPLE).layers if layer.norm is not None}
     own = {id(m.parameter) for f in groups if not f.is_raw for m in f.parts}
     for name, parameter in network.named_parameters():
         if id(parameter) in unread & own:

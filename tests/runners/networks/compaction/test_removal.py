@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from runners.measurement import count_parameters
-from runners.networks.compaction import difference
-from runners.networks.compaction.removal import removals, unread_maps
-from runners.networks.compaction.surgery import Removal, apply_removal, select_inputs
+from runners.networks.compaction.removal import removable
+from runners.networks.compaction.selection import select_inputs, unread_maps
+from runners.networks.compaction.surgery import remove
+from runners.networks.comparison import difference
+from runners.networks.graph.structure import structure_of
 from runners.networks.layers.channel_selection import ChannelSelection
 
 IMAGES = torch.randn(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
@@ -31,10 +33,9 @@ def marks_of(network):
 
 
 def shrunk(network, **options):
-    smaller = copy.deepcopy(network)
-    for step in removals(marks_of(network), IMAGES, **options):
-        apply_removal(smaller, step)
-    return smaller
+    structure = structure_of(network, IMAGES)
+    zeros = {n: p == 0 for n, p in network.named_parameters()}
+    return remove(copy.deepcopy(network), structure, removable(structure, zeros, **options))
 
 
 def silence(layer, *channels):
@@ -92,12 +93,13 @@ def test_widths_are_rounded_up(round_to, width):
     assert difference(network, smaller, IMAGES) <= 1e-6
 
 
-def test_a_group_of_a_convolution_goes_when_all_of_it_can():
-    network = chain(nn.Conv2d(8, 8, 3, padding=1, groups=4))
-    silence(network[0], 0, 1, 2)  # group 0, and half of group 1
-    silence(network[1], 0, 1, 2)
+def test_a_place_of_a_grouped_convolution_goes_where_all_groups_lack_it():
+    network = chain(nn.Conv2d(8, 8, 3, padding=1, groups=2))
+    silence(network[0], 1, 5, 2)  # input 1 of both groups, and input 2 of one
+    silence(network[1], 0, 4, 3)
     smaller = shrunk(network)
-    assert (smaller[1].groups, smaller[1].in_channels, smaller[1].out_channels) == (3, 6, 6)
+    assert (smaller[1].groups, smaller[1].in_channels, smaller[1].out_channels) == (2, 6, 6)
+    assert (smaller[0].out_channels, smaller[3].in_channels) == (6, 6)
     assert difference(network, smaller, IMAGES) <= 1e-6
 
 
@@ -130,6 +132,9 @@ def test_a_layer_reads_the_maps_that_it_needs():
     assert difference(network, smaller, IMAGES) <= 1e-6
 
 
-def test_nothing_to_remove_is_no_step():
-    assert list(removals(marks_of(chain()), IMAGES)) == []
-    assert not Removal()
+def test_nothing_to_remove_leaves_the_network_as_it_is():
+    network = chain()
+    structure = structure_of(network, IMAGES)
+    assert not removable(structure, {}).any()
+    assert remove(network, structure, removable(structure, {})) is network
+    assert [tuple(p.shape) for p in network.parameters()] == [tuple(p.shape) for p in chain().parameters()]

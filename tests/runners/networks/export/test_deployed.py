@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from results.errors import InputError
-from runners.networks.export.writing import NetworkPair, plan_with_origins, write
 from runners.networks.export.deployed import load, read_plan
+from runners.networks.export.writing import NetworkPair, plan_with_origins, write
 
 ROOT = Path(__file__).parents[4]
 # what trains, prunes, reads data or runs suites; and what only these need

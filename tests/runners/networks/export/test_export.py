@@ -23,9 +23,10 @@ from tests.runners.user_networks import RESIDUAL
 
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory, make_spec):
-    """The results folder of three trials: one that is compact, one that is masked, and one that failed."""
+    """The results folder of trials: one that is compact, one masked, one failed, one of a network without groups."""
     context = RunContext(tmp_path_factory.mktemp("exported") / "results", "t", "cpu", 1)
     specs = [make_spec(keep=0.5), make_spec(grouping="element", keep=0.4), make_spec(recipe={"finetune_lr": 1e30})]
+    specs.append(make_spec("dense", architecture="tests.runners.user_networks:linear"))
     for spec in [*{s.dense.id: s.dense for s in specs}.values(), *specs]:
         perform(context, spec, lambda news: None)
     return context.results, [s.id for s in specs]
@@ -126,6 +127,17 @@ def test_every_grouping_loads_back_the_same(prune, tmp_path, grouping):
     pair, _, _, example = exported(prune, tmp_path, network, grouping)
     with torch.no_grad():
         assert torch.equal(load(tmp_path)(example), pair.compact(example))
+
+
+def test_a_transformer_whose_stream_is_narrower_loads_back_the_same(prune, tmp_path):
+    pair, before, plan, example = exported(prune, tmp_path, "vit_tiny", "coupled")
+    with torch.no_grad():
+        assert torch.equal(load(tmp_path)(example), pair.compact(example))
+    kinds = [entry["as"] for entry in plan["modules"].values() if entry.get("kind") == "counted_norm"]
+    assert kinds == [{"count": 192, "dim": -1, "eps": kinds[0]["eps"], "affine": [True, True]}] * 25
+    assert plan["tensors"]["norm.weight"]["shape"] == [96]
+    assert_slices(pair.masked.state_dict(), before, plan["tensors"])
+    assert onnx_file.write(pair.compact, example, tmp_path / "network.onnx") <= 1e-4
 
 
 def test_onnx_of_a_residual_network_whose_shortcuts_pick_channels(prune, tmp_path):
@@ -235,6 +247,14 @@ def test_a_trial_that_failed_says_why(trials, klevel_export, tmp_path):
     code, _, err = klevel_export(trials[1][2], tmp_path / "out")
     assert (code, len(err)) == (2, 1)
     assert "this trial failed, it has no network: Diverged" in err[0]
+
+
+def test_a_network_without_groups_is_written_whole(trials, klevel_export, tmp_path, without_onnx):
+    assert klevel_export(trials[1][3], tmp_path / "out")[0] == 0
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert (plan["modules"], plan["tensors"]) == ({}, {})
+    kept = torch.load(folder_of(trials, 3) / "compact.pt", weights_only=True)["state"]
+    assert all(torch.equal(kept[n], t) for n, t in load(tmp_path / "out").state_dict().items())
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from torch import nn
 
 from results.errors import InputError
 from runners.networks.architectures import ARCHITECTURES
+from runners.networks.compaction import realise
 from runners.networks.export import plan
 from runners.networks.export.plan import ModuleKind, apply_plan, compare
+from runners.networks.groupings import GROUPINGS
 
 
 def network():
@@ -126,6 +128,36 @@ def test_a_module_of_another_class_is_built_by_its_kind(images, monkeypatch):
     monkeypatch.delitem(plan.KINDS, "gathered")
     with pytest.raises(InputError, match="module kind gathered is not known to this version"):
         apply_plan(found, network())
+
+
+class Transformer(nn.Module):
+    """A layer norm, and the attention of torch."""
+
+    def __init__(self, bias):
+        super().__init__()
+        self.patches, self.last = nn.Conv2d(1, 12, 4, 4), nn.Linear(12, 3)
+        self.norm = nn.LayerNorm(12, eps=1e-3, bias=bias)
+        self.attention = nn.MultiheadAttention(12, 4, batch_first=True, bias=bias)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        y = self.norm(x)
+        return self.last((x + self.attention(y, y, y, need_weights=False)[0]).mean(1))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_norms_that_count_what_is_gone_and_attention_with_fewer_heads(images, bias):
+    torch.manual_seed(0)
+    dense = Transformer(bias).eval()
+    groups = GROUPINGS["coupled"](dense, images)
+    masks = [torch.arange(f.size) % 2 == 0 for f in groups]
+    groups.scale_(masks)
+    compact = realise(dense, groups, masks, "coupled", images).network
+    found = assert_carried_out(dense, compact, images)
+    kinds = {name: entry["kind"] for name, entry in found["modules"].items() if "kind" in entry}
+    assert kinds == {"norm": "counted_norm", "attention": "fewer_heads"}
+    shapes = {name: found["tensors"][name]["shape"] for name in ("norm.weight", "attention.in_proj.weight")}
+    assert shapes == {"norm.weight": [6], "attention.in_proj.weight": [18, 6]}
 
 
 def test_a_module_without_a_kind_is_refused(images):

@@ -1,0 +1,150 @@
+"""Prove a removal of channels: run the smaller network, and compare it with the one that has zeros in place.
+
+What is compared is a copy with other weights, so that no layer is proved by weights near zero, such as the first layer
+scales of a network that was not trained.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from traceback import walk_tb
+
+import torch
+from torch import Tensor, nn
+
+from runners.networks.compaction.surgery import remove
+from runners.networks.comparison import compare_outputs
+from runners.networks.graph.structure import Structure, structure_of
+
+SECONDS = 5.0  # of search for what cannot be removed; what is not proved by then stays
+SMALL = 1e-2  # vectors below this are as good as zero
+
+
+def removable_channels(network: nn.Module, example: Tensor) -> Tensor:
+    """Return the mask (bool, (channels,)) of the channels that can be removed once what makes them is zero.
+
+    Half of the channels of every kind are removed from a copy; kinds that make a difference are left out. Found once
+    for a structure. Raises Untraceable if the forward pass fails.
+    """
+    structure = structure_of(network, example)
+    if structure.proven is None:
+        sets = structure.coupled_sets(structure.divisible)
+        chosen = [structure.channels.all[s.labels[1::2]].flatten() for s in sets]
+        zeros = structure.zeros_of(_mask(structure, chosen)[structure.channels.all])
+        right = proved(network, structure, zeros, chosen, example)
+        every = [structure.channels.all[s.labels].flatten() for s, ok in zip(sets, right, strict=True) if ok]
+        structure.proven = _mask(structure, every)
+    return structure.proven
+
+
+def proved(
+    network: nn.Module, structure: Structure, zeros: Mapping[str, Tensor], parts: Sequence[Tensor], example: Tensor
+) -> list[bool]:
+    """Return, for each part of a removal, whether the network without it computes the same.
+
+    zeros: masks of zeros by parameter. parts: int64 channels, to be removed together with all other parts.
+    """
+    search = _Search(with_zeros(perturbed(network), zeros).eval(), structure, parts, example[:2])
+    good = set(search.largest(list(range(len(parts)))))
+    return [i in good for i in range(len(parts))]
+
+
+class _Search:
+    """A search for the parts of a removal that can be removed together."""
+
+    def __init__(self, masked: nn.Module, structure: Structure, parts: Sequence[Tensor], images: Tensor) -> None:
+        self._masked, self._structure, self._parts, self._images = masked, structure, parts, images
+        self._deadline = monotonic() + SECONDS
+
+    def largest(self, places: list[int]) -> list[int]:
+        """Return places that are right together: all, or those left without what stops the smaller network."""
+        kept, dropped = places, list[int]()
+        while (stopped := self._try(kept)) is not None:
+            culprits = self._touching(stopped, kept) or kept
+            dropped += culprits
+            kept = [i for i in kept if i not in culprits]
+        return self._extended(kept, dropped, tried=not kept)
+
+    def _extended(self, kept: list[int], more: list[int], *, tried: bool = False) -> list[int]:
+        """Return places that are right together, with as many more as are right with them, by halving these.
+
+        tried: whether all of them together are known to be wrong.
+        """
+        if not more or self._late:
+            return kept
+        if not tried and self._try([*kept, *more]) is None:
+            return [*kept, *more]
+        if len(more) == 1:
+            return kept
+        half = len(more) // 2
+        return self._extended(self._extended(kept, more[:half]), more[half:])
+
+    @property
+    def _late(self) -> bool:
+        return monotonic() > self._deadline
+
+    def _try(self, places: list[int]) -> str | None:
+        """Remove the parts at these places; return None if that is right, or the class of the module that stopped."""
+        gone = _mask(self._structure, [self._parts[i] for i in places])
+        try:
+            smaller = remove(copy.deepcopy(self._masked), self._structure, gone)
+            return None if self._same(smaller) else ""
+        except Exception as error:  # a forward pass with other widths may raise anything
+            return _innermost(error)
+
+    def _same(self, smaller: nn.Module) -> bool:
+        """Compare outputs, once more in float64 if they differ: some networks make much of rounding."""
+        if compare_outputs(self._masked, smaller, self._images).ok:
+            return True
+        masked = copy.deepcopy(self._masked).double()
+        return compare_outputs(masked, smaller.double(), self._images.double()).ok
+
+    def _touching(self, kind: str, places: list[int]) -> list[int]:
+        """Return the places of the parts that change a tensor in any module of a class; none for no class."""
+        if not kind:
+            return []
+        modules = [n for n, m in self._masked.named_modules() if type(m).__name__ == kind]
+        within = tuple(f"{n}." for n in modules)
+        inside = [n for n in self._structure.tape.nodes if f"{n.module}.".startswith(within)]
+        values = {v for n in inside for v in [*n.inputs, *n.outputs]}
+        arrays = [self._structure.channels.all[a] for v in values for a in self._structure.labels.of(v)]
+        touched = _mask(self._structure, [a.flatten() for a in arrays])
+        return [i for i in places if bool(touched[self._parts[i]].any())]
+
+
+def _innermost(error: BaseException) -> str:
+    """Return the class of the innermost module in whose code an error was raised, of those that are no plain layers."""
+    frames = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
+    modules = [m for m in frames if isinstance(m, nn.Module) and not type(m).__module__.startswith("torch.nn")]
+    return type(modules[-1]).__name__ if modules else ""
+
+
+def _mask(structure: Structure, parts: Sequence[Tensor]) -> Tensor:
+    mask = torch.zeros(len(structure.free), dtype=torch.bool)
+    for part in parts:
+        mask[part] = True
+    return mask
+
+
+@torch.no_grad()
+def perturbed(network: nn.Module) -> nn.Module:
+    """Return a copy whose scales and shifts are not near zero, nor equal to each other; the same copy each time."""
+    copied = copy.deepcopy(network)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in copied.parameters():
+        if parameter.numel() == max(parameter.shape, default=1):  # a vector: scales, shifts, biases
+            noise = torch.rand(parameter.shape, generator=generator).to(parameter.device, parameter.dtype)
+            small = not parameter.numel() or float(parameter.abs().max()) < SMALL
+            parameter.copy_(noise / 2 if small else parameter * (1 + noise / 4))
+    return copied
+
+
+@torch.no_grad()
+def with_zeros(network: nn.Module, zeros: Mapping[str, Tensor]) -> nn.Module:
+    """Set the zeros of parameters, by name, in place, and return the network."""
+    for name, parameter in network.named_parameters():
+        if name in zeros:
+            parameter.masked_fill_(zeros[name].to(parameter.device), 0)
+    return network

@@ -1,0 +1,180 @@
+"""The structure of a network: its layers in order of execution, and its channels."""
+
+from __future__ import annotations
+
+import weakref
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from methods.members import Member
+from runners.networks.graph.labels import FIXED, Channels, Labels, Range
+from runners.networks.graph.layers import TracedLayer, layers_of, output_layers
+from runners.networks.graph.rules import rule_of
+from runners.networks.graph.tape import Tape, record
+from runners.networks.graph.zeros import missed_channels
+
+_KNOWN: weakref.WeakKeyDictionary[nn.Module, tuple[object, Structure]] = weakref.WeakKeyDictionary()
+
+
+def structure_of(network: nn.Module, example: Tensor) -> Structure:
+    """Return the structure of a network; found once for a network of these widths.
+
+    example: a batch, of which the first image is used. Raises Untraceable if the forward pass fails.
+    """
+    widths = [(n, tuple(t.shape)) for n, t in [*network.named_parameters(), *network.named_buffers()]]
+    key = (tuple(example.shape[1:]), widths, [id(p) for p in network.parameters()])
+    if network not in _KNOWN or _KNOWN[network][0] != key:
+        _KNOWN[network] = (key, Structure.of(network, record(network, example)))
+    return _KNOWN[network][1]
+
+
+@dataclass(frozen=True)
+class Set:
+    """m sets of tied labels of one layout: labels is int64 (m, n), and column j lies in ranges[j]."""
+
+    ranges: tuple[Range, ...]
+    labels: Tensor
+
+    def tables(self) -> dict[Range, Tensor]:
+        """Return, for each range, the indices of the m sets in it, int64 (m, c)."""
+        places: dict[Range, list[int]] = defaultdict(list)
+        for column, found in enumerate(self.ranges):
+            places[found].append(column)
+        return {r: self.labels[:, columns] - r.first for r, columns in places.items()}
+
+
+@dataclass
+class Structure:
+    """The layers of a network in order of execution, and its channels.
+
+    outputs: names of the layers that make the output of the network. proven: bool (channels,), what
+    `runners.networks.compaction.proof` has proved to be removable; None before.
+    """
+
+    tape: Tape
+    labels: Labels
+    channels: Channels
+    layers: list[TracedLayer]
+    outputs: frozenset[str]
+    proven: Tensor | None = None
+
+    @classmethod
+    def of(cls, network: nn.Module, tape: Tape) -> Structure:
+        """Find the channels by the rules of all operations on a tape."""
+        labels = Labels(weakref.ref(network), tape)
+        for node in tape.nodes:
+            rule_of(node).labels(labels, node)
+        labels.fix_all([*tape.inputs, *tape.outputs])
+        layers = layers_of(network, tape)
+        return cls(tape, labels, labels.channels(), [x.layer for x in layers], output_layers(tape, layers))
+
+    @cached_property
+    def ranges(self) -> list[Range]:
+        """The ranges of labels, in order."""
+        return sorted(self.labels.ranges.values(), key=lambda r: r.first)
+
+    @cached_property
+    def range_of(self) -> Tensor:
+        """int64 (labels,), the index of the range of each label; that of the label of what is fixed is -1."""
+        sizes = torch.tensor([1, *(r.size for r in self.ranges)])
+        return torch.repeat_interleave(torch.arange(-1, len(self.ranges)), sizes)
+
+    def marked(self, arrays: Iterable[Tensor]) -> Tensor:
+        """Return the mask (bool, (labels,)) of the labels in these arrays."""
+        mask = torch.zeros(len(self.channels.all), dtype=torch.bool)
+        for array in arrays:
+            mask[array.flatten()] = True
+        return mask
+
+    @cached_property
+    def made(self) -> Tensor:
+        """bool (labels,), outputs of layers."""
+        return self.marked(self.labels.made)
+
+    @cached_property
+    def read(self) -> Tensor:
+        """bool (labels,), inputs of layers."""
+        return self.marked(self.labels.read)
+
+    @cached_property
+    def padded(self) -> Tensor:
+        """bool (labels,), channels of layers without parameters that are zero, or copies."""
+        tensors = {*self.tape.tensors.values()}
+        return torch.tensor([False, *(r.tensor not in tensors for r in self.ranges for _ in range(r.size))])
+
+    @cached_property
+    def members(self) -> Tensor:
+        """bool (labels,), of parameters that make channels: at zero they make them zero."""
+        slopes = self.marked(self.labels.slopes)
+        parameters = {n for n, _ in self.labels.network.named_parameters()}
+        own = torch.tensor([False, *(r.tensor in parameters for r in self.ranges for _ in range(r.size))])
+        return own & ~self.read & ~slopes
+
+    @cached_property
+    def free(self) -> Tensor:
+        """bool (channels,), channels that a layer makes, a layer reads, and nothing fixes."""
+        count = int(self.channels.all.max()) + 1
+        made, read = (torch.zeros(count, dtype=torch.bool) for _ in range(2))
+        made[self.channels.all[self.made]] = True
+        read[self.channels.all[self.read | self.marked(self.labels.summed)]] = True
+        both = torch.zeros(count, dtype=torch.bool)
+        both[self.channels.all[self.made & self.read]] = True  # a tied weight that is used both ways
+        free = made & read & ~both
+        free[self.channels.all[FIXED]] = False
+        return free
+
+    @cached_property
+    def divisible(self) -> Tensor:
+        """bool (channels,), free channels that can be removed once all parameters that make them are zero."""
+        chosen = self.free
+        while True:
+            missed = missed_channels(self.channels, self.zeros_of(chosen[self.channels.all]), torch.zeros_like(chosen))
+            if not bool((chosen & missed).any()):
+                return chosen
+            chosen = chosen & ~missed
+
+    def zeros_of(self, labels: Tensor) -> Mapping[str, Tensor]:
+        """Return masks of zeros, by parameter, where the members among these labels (bool) are zero."""
+        found: dict[str, Tensor] = {}
+        shapes = {n: p.dim() for n, p in self.labels.network.named_parameters()}
+        chosen = labels & self.members
+        for r in self.ranges:
+            if r.tensor in shapes and bool((own := chosen[r.labels]).any()):
+                mask = own.reshape([-1 if d == r.dim else 1 for d in range(shapes[r.tensor])])
+                found[r.tensor] = found[r.tensor] | mask if r.tensor in found else mask
+        return found
+
+    def sets(self, classes: Tensor, chosen: Tensor) -> list[Set]:
+        """Return the chosen labels (bool), in sets of equal class, by layout, in the order of the network.
+
+        classes: int64 (labels,).
+        """
+        labels = chosen.nonzero().flatten()
+        order = classes[labels].argsort(stable=True)
+        labels = labels[order]
+        sizes = torch.unique_consecutive(classes[labels], return_counts=True)[1].tolist()
+        layouts: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+        for own in sorted(labels.split(sizes), key=lambda own: int(own[0])):
+            layouts[tuple(self.range_of[own].tolist())].append(own)
+        return [Set(tuple(self.ranges[i] for i in k), torch.stack(v)) for k, v in layouts.items()]
+
+    def coupled_sets(self, channels: Tensor) -> list[Set]:
+        """Return the sets of labels that are coupled by copies too, of those whose channels (bool) are all chosen."""
+        left_out = ~channels[self.channels.all]
+        together = self.channels.coupled
+        mixed = torch.zeros(len(together), dtype=torch.bool)
+        mixed[together[left_out]] = True
+        return self.sets(together, ~mixed[together])
+
+    def member(self, found: Range, table: Tensor) -> Member:
+        """Return the slices of a parameter as a member, without `places` if slice j is group j."""
+        parameter = self.labels.network.get_parameter(found.tensor)
+        if table.shape[1] == 1 and torch.equal(table[:, 0], torch.arange(found.size)):
+            return Member(parameter, (found.dim,))
+        places = table[:, 0] if table.shape[1] == 1 else table
+        return Member(parameter, (found.dim,), places=places.to(parameter.device))

@@ -1,0 +1,362 @@
+"""Prune networks of others, of torchvision and timm, and compare how much of each is gone with torch-pruning.
+
+    python -m tests.benchmarks.bench_networks [NAME ...] [--groupings [filter] [coupled]] [--keep K] [--out CSV]
+        [--limit SECONDS] [--torch-pruning CSV] [--no-torch-pruning] [--again]
+
+Random groups of every layer are kept. Weights are random, but as they are after training: no batch norm, bias or layer
+scale is at its first value, so that nothing is zero by accident. Every network and grouping is a process of its own,
+ended after --limit; its row is appended to --out as it comes, and is not computed again but with --again. torch-pruning
+prunes by its BasePruner with random importance, at the same ratio in every layer, once for a network; its rows are kept
+in the CSV of --torch-pruning (default: beside --out), and computed where they are missing but with --no-torch-pruning.
+`--groupings` without a name computes these alone. Prints the rows, then sums by library and grouping.
+
+status: ok, `masked` (right, but nothing was removed), `wrong` (another output than with zeros in place), skipped (the
+grouping does not apply), error, timeout. removed_share: of the groups that are zero, those really removed. macs_kept:
+multiply-adds compact / dense. difference: the largest of an output, right up to 1e-4 (1 + the largest output);
+relative: the same / the largest output; spread: the same between two images (near 0, agreement would say little).
+"""
+
+import argparse
+import contextlib
+import copy
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from methods.groups import Budget, Groups, NothingToDivide
+from results.errors import Untraceable
+from runners.measurement import count_macs, count_parameters
+from runners.networks.architectures import ARCHITECTURES, resolution
+
+CLASSES, TOLERANCE = 1000, 1e-4
+THEIRS = "torch_pruning"  # in the place of a grouping
+ROOT = Path(__file__).parents[2]
+AS_SMALL = {"coupled": 1.1, "filter": 1.3}  # at most so many times the multiply-adds of torch-pruning's network
+COLUMNS = [
+    *("network", "params", "grouping", "status", "zero_groups", "removed_share", "macs_kept"),
+    *("torch_pruning_macs_kept", "difference", "relative", "spread", "seconds_group", "seconds_realise", "reason"),
+    "torch_pruning_reason",
+]
+THEIR_COLUMNS = ["network", "torch_pruning_macs_kept", "torch_pruning_reason", "seconds"]
+TIMM = (
+    *("vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "mobilevit_xxs", "res2net50_26w_4s", "ghostnet_100"),
+    *("convnextv2_atto", "efficientvit_b0", "hgnetv2_b0", "repvgg_a0", "xcit_nano_12_p16_224", "nf_resnet50"),
+    *("twins_svt_small", "hrnet_w18_small", "resnest14d", "mobilenetv4_conv_small", "tiny_vit_5m_224", "cspresnet50"),
+    *("deit_tiny_distilled_patch16_224", "mixer_s32_224", "resmlp_12_224", "gmlp_ti16_224", "dla34", "dpn68"),
+    *("efficientnet_b0", "mixnet_s", "regnety_002", "resnetv2_50d_gn", "selecsls42", "skresnet18", "ese_vovnet19b_dw"),
+    *("edgenext_xx_small", "poolformer_s12", "starnet_s1", "levit_128s", "coat_lite_tiny", "pit_ti_224"),
+    *("mobileone_s0", "fastvit_t8", "rexnet_100", "visformer_tiny"),
+)
+Row = dict[str, Any]
+
+
+def names() -> list[str]:
+    """All classification networks of torchvision, and those of timm above."""
+    from runners.vision import torchvision
+
+    listed = torchvision.models.list_models(module=torchvision.models)
+    return [*(f"torchvision/{n}" for n in listed), *(f"timm/{n}" for n in TIMM)]
+
+
+@torch.no_grad()
+def built(name: str) -> tuple[nn.Module, Tensor]:
+    """Return a network as it is after some training, and two random images."""
+    torch.manual_seed(0)
+    size = resolution(name) or 224
+    network = ARCHITECTURES[name](3, size, CLASSES).eval()
+    for norm in norms_of(network):
+        norm.running_mean.normal_(0, 0.1)
+        norm.running_var.uniform_(0.5, 1.5)
+        for key, parameter in norm.named_parameters(recurse=False):
+            parameter.uniform_(0.5, 1.5) if key == "weight" else parameter.normal_(0, 0.1)
+    for key, parameter in network.named_parameters():
+        if parameter.numel() and parameter.min() == parameter.max():  # no batch norm has such a one any more
+            _vary(key.rpartition(".")[2], parameter)
+    images = _images(2, size)
+    standardise(network, images)
+    return network, images
+
+
+def _images(n: int, size: int) -> Tensor:
+    """Random images with large structures: in plain noise, the averages of all images are the same."""
+    coarse = nn.functional.interpolate(torch.randn(n, 3, 5, 5), size=size, mode="bilinear")
+    return coarse + torch.randn(n, 3, size, size)
+
+
+def _vary(name: str, parameter: Tensor) -> None:
+    """Give a constant parameter random values: scales and factors about 1, biases and embeddings about 0."""
+    if parameter.min() != 0:
+        if parameter.numel() > 1:  # one value (a slope, a temperature) may stay
+            parameter.uniform_(0.5, 1.5)
+    elif parameter.dim() > 1 or "bias" in name or "beta" in name:
+        parameter.normal_(0, 0.02)
+    else:
+        parameter.uniform_(0.5, 1.5)
+
+
+def _tells(outputs: Tensor) -> bool:
+    """Whether outputs are of a usual size, and depend on the image: else an error might not show in them."""
+    return 1e-4 <= float(outputs.abs().max()) <= 1e4 and spread(outputs) > 0.05  # NaN is not
+
+
+def spread(outputs: Tensor) -> float:
+    """Return the largest difference between the outputs of two images, relative to the largest output."""
+    return float((outputs[0] - outputs[1]).abs().max() / outputs.abs().max())
+
+
+def standardise(network: nn.Module, images: Tensor) -> None:
+    """Where its outputs would not tell of an error, give every batch norm the moments of what it reads, zeros included.
+
+    All other layers get outputs of standard deviation 1.
+    """
+    if _tells(network(images)):
+        return
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(_scale_to_one) for layer in layers]
+    for norm in norms_of(network):
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches, which is one
+        norm.train()
+    network(_images(4, images.shape[-1]))
+    for norm in norms_of(network.eval()):
+        norm.running_var.clamp_(min=1e-2)  # or rounding errors of a constant channel would grow
+    for hook in hooks:
+        hook.remove()
+
+
+def norms_of(network: nn.Module) -> list[Any]:
+    """Return all batch norms."""
+    return [m for m in network.modules() if isinstance(getattr(m, "running_mean", None), Tensor)]
+
+
+def _scale_to_one(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    factor = 1 / output.std().clamp(1e-6, 1e6)
+    for parameter in layer.parameters(recurse=False):
+        parameter.mul_(factor)
+    return output * factor
+
+
+def macs(network: nn.Module, example: Tensor) -> int | None:
+    """Count multiply-adds without computing anything, on the device meta; where that cannot be, for real."""
+    tensors = [*network.parameters(), *network.buffers()]
+    memo = {id(t): nn.Parameter(t.to("meta")) if isinstance(t, nn.Parameter) else t.to("meta") for t in tensors}
+    try:
+        return count_macs(copy.deepcopy(network, memo), example.to("meta"))
+    except Exception:  # a tensor outside the state, a branch on values: anything
+        return count_macs(network, example)
+
+
+def ratio(after: int | None, before: int | None) -> float | None:
+    return after / before if after is not None and before else None
+
+
+def removed_share(groups: Groups, masks: Sequence[Tensor], realised: Any) -> float | None:
+    """Return the share of the groups at zero that are really gone; None where the realisation does not say."""
+    removed = getattr(realised, "removed", None)
+    zero = sum(int((~mask).sum()) for mask in masks)
+    if removed is None or not zero:
+        return None
+    assert [tuple(r.shape) for r in removed] == [f.shape for f in groups]
+    return sum(int(r.sum()) for r in removed) / zero
+
+
+@torch.no_grad()
+def prune(row: Row, name: str, grouping: str, keep: float) -> None:
+    """Fill the row of a network pruned as klevel does. Raises whatever klevel raises."""
+    from runners.networks.compaction import realise
+    from runners.networks.comparison import difference
+    from runners.networks.groupings import GROUPINGS
+
+    network, images = built(name)
+    row["params"] = count_parameters(network)
+    dense = macs(network, images)
+    begin = time.perf_counter()
+    try:
+        with torch.enable_grad():
+            groups = GROUPINGS[grouping](network, images)
+    except (NothingToDivide, Untraceable) as error:
+        row |= {"status": "skipped", "reason": str(error)}
+        return
+    row["seconds_group"] = time.perf_counter() - begin
+    chance = torch.Generator().manual_seed(1)
+    masks = Budget.of(groups, keep, "layer").select([torch.rand(f.shape, generator=chance) for f in groups])
+    groups.scale_(masks)
+    standardise(network, images)
+    begin = time.perf_counter()
+    with torch.enable_grad():
+        realised = realise(network, groups, masks, grouping, images)
+    row["seconds_realise"] = time.perf_counter() - begin
+    outputs = network.eval()(images)
+    if not outputs.isfinite().all():
+        raise ValueError("with zeros in place, outputs are not finite")
+    largest = float(outputs.abs().max())
+    row["difference"] = off = difference(network, realised.network, images)
+    row |= {"relative": off / largest, "spread": spread(outputs)}
+    right = off <= TOLERANCE + TOLERANCE * largest  # not if it is NaN
+    row["status"] = "wrong" if not right else "masked" if realised.realisation == "masked" else "ok"
+    row["zero_groups"] = sum(int((~mask).sum()) for mask in masks)
+    row["removed_share"] = removed_share(groups, masks, realised)
+    row["macs_kept"] = ratio(macs(realised.network, images), dense)
+    row["reason"] = getattr(realised, "reason", None)
+
+
+def prune_by_torch_pruning(row: Row, name: str, keep: float) -> None:
+    """Fill the row of a network pruned as torch-pruning's examples do, but at random. Raises whatever it raises.
+
+    As there, it is told the heads of attention, and these layers are told their new widths; so is torchvision's ViT.
+    """
+    import torch_pruning
+
+    os.environ["TIMM_FUSED_ATTN"] = "0"
+    torch.manual_seed(0)
+    size = resolution(name) or 224
+    network, example = ARCHITECTURES[name](3, size, CLASSES).eval(), torch.randn(1, 3, size, size)
+    dense = macs(network, example)
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    attention: list[Any] = [m for m in network.modules() if hasattr(m, "num_heads") and getattr(m, "qkv", 0) in layers]
+    vit: Any = network if type(network).__module__ == "torchvision.models.vision_transformer" else None
+    pruner = torch_pruning.pruner.BasePruner(
+        network,
+        example,
+        importance=torch_pruning.importance.RandomImportance(),
+        pruning_ratio=1 - keep,
+        ignored_layers=[layer for layer in layers if len(layer.weight) == CLASSES],
+        global_pruning=False,
+        num_heads={m.qkv: m.num_heads for m in attention},
+        round_to=vit.encoder.layers[0].num_heads if vit else None,
+    )
+    pruner.step()
+    for module in attention:
+        module.num_heads = pruner.num_heads[module.qkv]
+        module.attn_dim = len(module.qkv.weight) // 3
+        module.head_dim = module.attn_dim // module.num_heads
+    if vit:
+        vit.hidden_dim = vit.conv_proj.out_channels
+    with torch.no_grad():
+        network.eval()(example)
+    row["torch_pruning_macs_kept"] = ratio(macs(network, example), dense)
+
+
+def one(name: str, grouping: str, keep: float) -> None:
+    """Print the cells of one row as JSON: the whole of a process."""
+    with contextlib.suppress(OSError):  # where memory runs out, this process is the one to end
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    row: Row = {}
+    try:
+        prune_by_torch_pruning(row, name, keep) if grouping == THEIRS else prune(row, name, grouping, keep)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        row |= {"status": "error", "reason": f"{type(error).__name__} in {place}: {error}"}
+    print("\n" + json.dumps(row))
+
+
+def in_process(name: str, grouping: str, keep: float, limit: float) -> Row:
+    """Return the row of a network and a grouping, computed by another process within the limit in seconds."""
+    arguments = [name, "--groupings", grouping, "--keep", str(keep), "--one"]
+    command = [sys.executable, "-m", "tests.benchmarks.bench_networks", *arguments]
+    environment = {"OMP_NUM_THREADS": "1"} | os.environ
+    begin = time.perf_counter()
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, timeout=limit, capture_output=True, text=True)
+    except subprocess.TimeoutExpired:
+        row: Row = {"status": "timeout", "reason": f"more than {limit:g} s"}
+    else:
+        last, said = (text.strip().split("\n")[-1] for text in (done.stdout, done.stderr))
+        ended = {"status": "error", "reason": f"exit code {done.returncode}: {said}"}
+        row = json.loads(last) if done.returncode == 0 and last.startswith("{") else ended
+    row["reason"] = " ".join((row.get("reason") or "").split())[:200]
+    if grouping == THEIRS:
+        row |= {"torch_pruning_reason": row["reason"], "seconds": round(time.perf_counter() - begin, 1)}
+    return row | {"network": name, "grouping": grouping}
+
+
+def read(file: Path, columns: list[str], keys: list[str]) -> pd.DataFrame:
+    """Return the rows of a CSV, of equal ones the last; none if it is not there."""
+    if not file.is_file():
+        return pd.DataFrame(columns=columns)
+    return pd.read_csv(file).drop_duplicates(keys, keep="last").set_index(keys, drop=False)
+
+
+def append(file: Path, row: Row, columns: list[str]) -> None:
+    """Add a row to a CSV."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([row], columns=columns).to_csv(file, mode="a", header=not file.is_file(), index=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "" or value != value:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else str(value).removesuffix(".0")
+
+
+def sums(table: pd.DataFrame) -> pd.DataFrame:
+    """Count what became of the networks, by library and grouping."""
+    found: list[Row] = []
+    for (library, grouping), rows in table.groupby([table["network"].str.partition("/")[0], "grouping"]):
+        ok, theirs = rows["status"] == "ok", rows["torch_pruning_macs_kept"].notna()
+        both = rows[rows["status"].isin(["ok", "masked"]) & theirs]
+        limit = AS_SMALL.get(str(grouping), 1.1)
+        as_small = both["macs_kept"] <= limit * both["torch_pruning_macs_kept"]
+        row: Row = {"library": library, "grouping": grouping, "n": len(rows), "ok": ok.sum()}
+        row["really smaller"] = (ok & (rows["macs_kept"] < 1)).sum()
+        row |= {s: (rows["status"] == s).sum() for s in ("masked", "wrong", "skipped", "error", "timeout")}
+        row |= {"torch-pruning": theirs.sum(), "both": len(both)}
+        row["as small"] = f"{as_small.mean():.0%} (<= {limit} times)" if len(both) else ""
+        seconds = (rows["seconds_group"] + rows["seconds_realise"]).set_axis(rows["network"]).dropna()
+        row["slowest"] = f"{seconds.idxmax()} {seconds.max():.0f} s" if len(seconds) else "-"
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", metavar="NAME", nargs="*")
+    parser.add_argument("--groupings", nargs="*", default=["filter", "coupled"])
+    parser.add_argument("--keep", type=float, default=0.5)
+    parser.add_argument("--out", type=Path, default=Path("/tmp/networks.csv"))
+    parser.add_argument("--limit", type=float, default=120, help="seconds for a network and a grouping")
+    parser.add_argument("--torch-pruning", type=Path, help="CSV of its rows")
+    parser.add_argument("--no-torch-pruning", action="store_true", help="do not compute its rows that are missing")
+    parser.add_argument("--again", action="store_true", help="compute rows that are there, torch-pruning's excepted")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(options.networks[0], options.groupings[0], options.keep)
+        return
+    their_file = options.torch_pruning or options.out.with_suffix(f".{THEIRS}.csv")
+    asked = options.networks or names()
+    there = read(options.out, COLUMNS, ["network", "grouping"]).index
+    for name in asked:
+        theirs = read(their_file, THEIR_COLUMNS, ["network"])
+        if name not in theirs.index and not options.no_torch_pruning:
+            append(their_file, in_process(name, THEIRS, options.keep, options.limit), THEIR_COLUMNS)
+            theirs = read(their_file, THEIR_COLUMNS, ["network"])
+            print(theirs.loc[[name]].to_csv(header=False, index=False), end="", flush=True)
+        known = {c: theirs.at[name, c] for c in THEIR_COLUMNS[1:3] if name in theirs.index}
+        for grouping in options.groupings:
+            if options.again or (name, grouping) not in there:
+                row = in_process(name, grouping, options.keep, options.limit) | known
+                append(options.out, row, COLUMNS)
+                print(*(_cell(row.get(c)) for c in COLUMNS[:-1]), flush=True)
+    table = read(options.out, COLUMNS, ["network", "grouping"])
+    table = table[table["network"].isin(asked) & table["grouping"].isin(options.groupings)].reset_index(drop=True)
+    kept = read(their_file, THEIR_COLUMNS, ["network"])["torch_pruning_macs_kept"]  # also those of later on
+    table["torch_pruning_macs_kept"] = table["network"].map(kept).fillna(table["torch_pruning_macs_kept"])
+    if len(table):
+        print(table.drop(columns="torch_pruning_reason").map(_cell).to_string(index=False))
+        print(sums(table).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
