@@ -24,12 +24,10 @@ from runners.data import Data, load
 from runners.environment import commit
 from runners.networks import sparse
 from runners.networks.architectures import ARCHITECTURES, resolution
-from runners.networks.compaction import IN_PLACE, Realised, deploy, realise
-from runners.networks.comparison import compare_outputs
-from runners.networks.groupings import GROUPINGS
-from runners.networks.groupings.measures import measured
+from runners.networks.compaction import IN_PLACE, deploy
 from runners.networks.layout import channels_last
 from runners.networks.pretrained import load_weights
+from runners.networks.pruning import Realised, compare_outputs, groups_of, project, realise
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write
@@ -195,7 +193,7 @@ def divide(spec: TrialSpec, network: nn.Module, example: Tensor) -> Groups:
     Raises what the grouping raises, for any other method.
     """
     try:
-        return measured(GROUPINGS[spec.grouping](network, example), network, example, spec.measure)
+        return groups_of(network, example, spec.grouping, spec.measure)
     except Exception as error:
         if METHODS[spec.method].prunes:
             raise
@@ -279,8 +277,7 @@ def _project(row: Trial, data: Data, network: nn.Module, method: Method, augment
     if method.prunes:
         recalibrate(network, data, augmentation)
     before = evaluate(network, data, data.val).top1
-    masks = method.budget.select(method.scores())
-    groups.scale_(masks)
+    masks = project(groups, method.budget, method.scores())
     if method.prunes:
         recalibrate(network, data, augmentation)
     row.projection_drop = before - evaluate(network, data, data.val).top1

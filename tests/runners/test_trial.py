@@ -286,7 +286,7 @@ def test_the_dense_control_is_the_same_divided_or_not(fresh, finished, make_spec
 
     spec = make_spec("dense")
     divided, _ = finished(spec)
-    monkeypatch.setitem(trial.GROUPINGS._entries, "filter", fails)
+    monkeypatch.setitem(GROUPINGS._entries, "filter", fails)
     found = outcome(fresh, [spec, make_spec()])
     assert found[spec.id] == ("done", None)
     assert found[make_spec().id][0] != "done"

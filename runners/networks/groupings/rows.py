@@ -103,7 +103,8 @@ def _row(structure: Structure, layer: TracedLayer, rows: Tensor) -> list[Member]
 
     rows: int64 (m, 1).
     """
-    owners = [layer.name, *([] if layer.norm is None else [layer.norm_name])]
-    names = [f"{owner}.{kind}".lstrip(".") for owner in owners for kind in ("weight", "bias")]
-    ranges = [structure.labels.ranges.get((name, 0)) for name in names]
+    dim = int(getattr(layer.module, "transposed", False))
+    own = [(f"{layer.name}.weight", dim), (f"{layer.name}.bias", 0)]
+    norm = [] if layer.norm is None else [(f"{layer.norm_name}.weight", 0), (f"{layer.norm_name}.bias", 0)]
+    ranges = [structure.labels.ranges.get((name.lstrip("."), d)) for name, d in [*own, *norm]]
     return [structure.member(r, rows) for r in ranges if r is not None]
