@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from runners.networks.architectures import ARCHITECTURES
 from runners.networks.compaction import realise
 from runners.networks.comparison import compare_outputs
 from runners.networks.groupings import GROUPINGS
+from tests.benchmarks.bench_networks import sums
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs" / "own_loop.py"
@@ -76,6 +78,19 @@ def test_a_layer_of_ones_own_is_resized(run_block):
         assert realised.realisation == "compact"
         assert (len(realised.network[1].order), realised.network[0].out_channels) == (4, 4)
         assert compare_outputs(masked, realised.network, images).ok
+
+
+def test_the_sums_over_networks_of_others_are_those_of_the_table():
+    text = (ROOT / "docs" / "groupings.md").read_text(encoding="utf-8")
+    found = sums(pd.read_csv(ROOT / "results" / "reference" / "networks.csv"))
+    assert set(found["wrong"]) == set(found["error"]) == set(found["timeout"]) == {0}
+    for _, row in found.iterrows():
+        cells = [
+            row["library"],
+            f"`{row['grouping']}`",
+            *(row[c] for c in ("n", "really smaller", "masked", "skipped")),
+        ]
+        assert "| " + " | ".join(map(str, cells)) + " |" in text
 
 
 def test_every_grouping_is_in_the_document():

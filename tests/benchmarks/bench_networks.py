@@ -329,7 +329,7 @@ def main() -> None:
     parser.add_argument("networks", metavar="NAME", nargs="*")
     parser.add_argument("--groupings", nargs="*", default=["filter", "coupled"])
     parser.add_argument("--keep", type=float, default=0.5)
-    parser.add_argument("--out", type=Path, default=Path("/tmp/networks.csv"))
+    parser.add_argument("--out", type=Path, default=Path("networks.csv"))
     parser.add_argument("--limit", type=float, default=120, help="seconds for a network and a grouping")
     parser.add_argument("--torch-pruning", type=Path, help="CSV of its rows")
     parser.add_argument("--no-torch-pruning", action="store_true", help="do not compute its rows that are missing")

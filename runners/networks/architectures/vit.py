@@ -41,11 +41,6 @@ class Attention(nn.Module):
         mixed = (attention @ values).transpose(1, 2).reshape(n, patches, self.heads * self.head_dim)
         return self.proj(mixed)  # type: ignore[no-any-return]
 
-    def rows_of_heads(self) -> Tensor:
-        """Return int64 (heads, 3 head_dim): the rows of `qkv` of the query, key and value of each head."""
-        rows = torch.arange(self.qkv.out_features).view(3, self.heads, self.head_dim)
-        return rows.transpose(0, 1).flatten(1)
-
 
 class MLP(nn.Module):
     """Two linear layers with GELU between them."""

@@ -92,8 +92,3 @@ def output_layers(tape: Tape, layers: list[Call]) -> frozenset[str]:
         else:
             ahead.extend(tape.nodes[place].inputs)
     return frozenset(found)
-
-
-def is_depthwise(layer: object) -> bool:
-    """Return whether a layer is a depthwise convolution: one input channel for each group."""
-    return isinstance(layer, _ConvNd) and layer.groups == layer.in_channels > 1

@@ -139,7 +139,6 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tape = Tape()
-        self._network = network
         self._values: dict[int, int] = {}  # by the id of a tensor, which is kept alive
         self._alive: list[Any] = []
         self._by_storage: dict[int, list[Tensor]] = {}
