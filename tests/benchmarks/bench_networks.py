@@ -34,12 +34,15 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from methods.groups import Budget, Groups, NothingToDivide
+from methods.groups import Budget, NothingToDivide
 from results.errors import Untraceable
 from runners.measurement import count_macs, count_parameters
 from runners.networks.architectures import ARCHITECTURES, resolution
+from runners.networks.compaction import Realised, realise
+from runners.networks.comparison import agreement
+from runners.networks.groupings import GROUPINGS
 
-CLASSES, TOLERANCE = 1000, 1e-4
+CLASSES = 1000
 THEIRS = "torch_pruning"  # in the place of a grouping
 ROOT = Path(__file__).parents[2]
 AS_SMALL = {"coupled": 1.1, "filter": 1.3}  # at most so many times the multiply-adds of torch-pruning's network
@@ -161,23 +164,15 @@ def ratio(after: int | None, before: int | None) -> float | None:
     return after / before if after is not None and before else None
 
 
-def removed_share(groups: Groups, masks: Sequence[Tensor], realised: Any) -> float | None:
-    """Return the share of the groups at zero that are really gone; None where the realisation does not say."""
-    removed = getattr(realised, "removed", None)
+def removed_share(masks: Sequence[Tensor], realised: Realised) -> float | None:
+    """Return the share of the groups at zero that are really gone; None where none is at zero."""
     zero = sum(int((~mask).sum()) for mask in masks)
-    if removed is None or not zero:
-        return None
-    assert [tuple(r.shape) for r in removed] == [f.shape for f in groups]
-    return sum(int(r.sum()) for r in removed) / zero
+    return sum(int(r.sum()) for r in realised.removed) / zero if zero else None
 
 
 @torch.no_grad()
 def prune(row: Row, name: str, grouping: str, keep: float) -> None:
     """Fill the row of a network pruned as klevel does. Raises whatever klevel raises."""
-    from runners.networks.compaction import realise
-    from runners.networks.comparison import difference
-    from runners.networks.groupings import GROUPINGS
-
     network, images = built(name)
     row["params"] = count_parameters(network)
     dense = macs(network, images)
@@ -200,19 +195,14 @@ def prune(row: Row, name: str, grouping: str, keep: float) -> None:
     outputs = network.eval()(images)
     if not outputs.isfinite().all():
         raise ValueError("with zeros in place, outputs are not finite")
-    largest = float(outputs.abs().max())
-    off = difference(network, realised.network, images)
-    if not off <= TOLERANCE + TOLERANCE * largest:  # some of these networks make much of rounding
-        doubled = (copy.deepcopy(n).double() for n in (network, realised.network))
-        off = difference(*doubled, images.double())
-    row["difference"] = off
-    row |= {"relative": off / largest, "spread": spread(outputs)}
-    right = off <= TOLERANCE + TOLERANCE * largest  # not if it is NaN
-    row["status"] = "wrong" if not right else "masked" if realised.realisation == "masked" else "ok"
+    found = agreement(network, realised.network, images)
+    row |= {"difference": found.largest, "relative": found.largest / float(outputs.abs().max())}
+    row["spread"] = spread(outputs)
+    row["status"] = "wrong" if not found.ok else "masked" if realised.realisation == "masked" else "ok"
     row["zero_groups"] = sum(int((~mask).sum()) for mask in masks)
-    row["removed_share"] = removed_share(groups, masks, realised)
+    row["removed_share"] = removed_share(masks, realised)
     row["macs_kept"] = ratio(macs(realised.network, images), dense)
-    row["reason"] = getattr(realised, "reason", None)
+    row["reason"] = realised.reason
 
 
 def prune_by_torch_pruning(row: Row, name: str, keep: float) -> None:

@@ -85,7 +85,7 @@ def realise(
     return Realised(
         _laid_out_as(network, compact),
         _realisation(_shapes(compact) != before, bool(zero_masks)),
-        lambda: _restore_zeros(compact, zero_masks),
+        lambda: _restore(compact, zero_masks),
         removed,
         reason,
     )
@@ -162,10 +162,8 @@ def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(p.shape) for name, p in network.named_parameters()}
 
 
-@torch.no_grad()
-def _restore_zeros(network: nn.Module, zero_masks: dict[str, Tensor]) -> None:
-    for name, mask in zero_masks.items():
-        network.get_parameter(name).masked_fill_(mask, 0)
+def _restore(network: nn.Module, zeros: Mapping[str, Tensor]) -> None:
+    with_zeros(network, zeros)
 
 
 def _laid_out_as(network: nn.Module, compact: nn.Module) -> nn.Module:

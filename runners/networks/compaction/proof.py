@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from time import monotonic
 from traceback import walk_tb
 
 import torch
 from torch import Tensor, nn
 
 from runners.networks.compaction.surgery import remove
-from runners.networks.comparison import compare_outputs
+from runners.networks.comparison import agreement
+from runners.networks.graph.arrays import marked
 from runners.networks.graph.structure import Structure, structure_of
 
-SECONDS = 5.0  # of search for what cannot be removed; what is not proved by then stays
+TRIES = 32  # smaller networks run in a search; what is not proved by then stays. No clock: rows must not depend on it
 SMALL = 1e-2  # vectors below this are as good as zero
 
 
@@ -32,10 +32,10 @@ def removable_channels(network: nn.Module, example: Tensor) -> Tensor:
     if structure.proven is None:
         sets = structure.coupled_sets(structure.divisible)
         chosen = [structure.channels.all[s.labels[1::2]].flatten() for s in sets]
-        zeros = structure.zeros_of(_mask(structure, chosen)[structure.channels.all])
+        zeros = structure.zeros_of(marked(len(structure.free), chosen)[structure.channels.all])
         right = proved(network, structure, zeros, chosen, example)
         every = [structure.channels.all[s.labels].flatten() for s, ok in zip(sets, right, strict=True) if ok]
-        structure.proven = _mask(structure, every)
+        structure.proven = marked(len(structure.free), every)
     return structure.proven
 
 
@@ -56,7 +56,7 @@ class _Search:
 
     def __init__(self, masked: nn.Module, structure: Structure, parts: Sequence[Tensor], images: Tensor) -> None:
         self._masked, self._structure, self._parts, self._images = masked, structure, parts, images
-        self._deadline = monotonic() + SECONDS
+        self._tries = 0
 
     def largest(self, places: list[int]) -> list[int]:
         """Return places that are right together: all, or those left without what stops the smaller network."""
@@ -83,23 +83,17 @@ class _Search:
 
     @property
     def _late(self) -> bool:
-        return monotonic() > self._deadline
+        return self._tries >= TRIES
 
     def _try(self, places: list[int]) -> str | None:
         """Remove the parts at these places; return None if that is right, or the class of the module that stopped."""
-        gone = _mask(self._structure, [self._parts[i] for i in places])
+        self._tries += 1
+        gone = marked(len(self._structure.free), [self._parts[i] for i in places])
         try:
             smaller = remove(copy.deepcopy(self._masked), self._structure, gone)
-            return None if self._same(smaller) else ""
+            return None if agreement(self._masked, smaller, self._images).ok else ""
         except Exception as error:  # a forward pass with other widths may raise anything
             return _innermost(error)
-
-    def _same(self, smaller: nn.Module) -> bool:
-        """Compare outputs, once more in float64 if they differ: some networks make much of rounding."""
-        if compare_outputs(self._masked, smaller, self._images).ok:
-            return True
-        masked = copy.deepcopy(self._masked).double()
-        return compare_outputs(masked, smaller.double(), self._images.double()).ok
 
     def _touching(self, kind: str, places: list[int]) -> list[int]:
         """Return the places of the parts that change a tensor in any module of a class; none for no class."""
@@ -107,10 +101,10 @@ class _Search:
             return []
         modules = [n for n, m in self._masked.named_modules() if type(m).__name__ == kind]
         within = tuple(f"{n}." for n in modules)
-        inside = [n for n in self._structure.tape.nodes if f"{n.module}.".startswith(within)]
-        values = {v for n in inside for v in [*n.inputs, *n.outputs]}
+        inside = [nodes for name, nodes in self._structure.tape.by_module.items() if f"{name}.".startswith(within)]
+        values = {v for nodes in inside for n in nodes for v in [*n.inputs, *n.outputs]}
         arrays = [self._structure.channels.all[a] for v in values for a in self._structure.labels.of(v)]
-        touched = _mask(self._structure, [a.flatten() for a in arrays])
+        touched = marked(len(self._structure.free), arrays)
         return [i for i in places if bool(touched[self._parts[i]].any())]
 
 
@@ -119,13 +113,6 @@ def _innermost(error: BaseException) -> str:
     frames = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
     modules = [m for m in frames if isinstance(m, nn.Module) and not type(m).__module__.startswith("torch.nn")]
     return type(modules[-1]).__name__ if modules else ""
-
-
-def _mask(structure: Structure, parts: Sequence[Tensor]) -> Tensor:
-    mask = torch.zeros(len(structure.free), dtype=torch.bool)
-    for part in parts:
-        mask[part] = True
-    return mask
 
 
 @torch.no_grad()
@@ -144,7 +131,7 @@ def perturbed(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def with_zeros(network: nn.Module, zeros: Mapping[str, Tensor]) -> nn.Module:
     """Set the zeros of parameters, by name, in place, and return the network."""
-    for name, parameter in network.named_parameters():
-        if name in zeros:
-            parameter.masked_fill_(zeros[name].to(parameter.device), 0)
+    for name, zero in zeros.items():
+        parameter = network.get_parameter(name)
+        parameter.masked_fill_(zero.to(parameter.device), 0)
     return network

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from methods.groups import Family, Groups
 from methods.members import Member
 from runners.networks.graph.structure import Structure
-from runners.networks.graph.zeros import missed_channels
 
 
 def zeros_of(groups: Groups, masks: Sequence[Tensor], network: nn.Module) -> dict[str, Tensor]:
@@ -50,7 +49,7 @@ def removable(structure: Structure, zeros: Mapping[str, Tensor], round_to: int =
     """
     gone = torch.zeros(len(structure.free), dtype=torch.bool)
     while True:
-        missed = missed_channels(structure.channels, zeros, gone)
+        missed = structure.missed(zeros, gone)
         more = spared(structure, gone | (structure.free & ~missed), round_to)
         if torch.equal(more, gone):
             return gone

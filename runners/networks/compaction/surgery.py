@@ -67,31 +67,28 @@ class _Remaining:
 
     def changes(self) -> Iterator[tuple[str, Change]]:
         """Yield what becomes of the channels around each module."""
-        inside: dict[str, list[Node]] = defaultdict(list)
-        for node in self.structure.tape.nodes:
-            inside[node.module].append(node)
-        for name, nodes in inside.items():
+        for name, nodes in self.structure.tape.by_module.items():
             yield name, self._change(nodes)
 
     def _change(self, nodes: list[Node]) -> Change:
         tape = self.structure.tape
         values = dict.fromkeys(v for n in nodes for v in [*n.inputs, *n.outputs])
         shapes = [(tape.shapes[v], self.shape(v)) for v in values]
-        lists = [found for n in nodes if n.operator in PARTS for found in self._lists(n)]
+        lists = [self._parts(n) for n in nodes if n.operator in PARTS]
+        operators = tuple(n.operator for n in nodes)
         for node in nodes:
-            if node.operator in CHANNELS:
-                source, output = node.inputs[0], node.outputs[0]
-                dims = [CHANNELS[node.operator] % len(tape.shapes[v]) for v in (source, output)]
-                inputs, outputs = (self.along(v, d) for v, d in zip((source, output), dims, strict=True))
-                return Change(inputs, outputs, shapes, lists, tuple(n.operator for n in nodes))
-        return Change(None, None, shapes, lists, tuple(n.operator for n in nodes))
+            if (dim := CHANNELS.get(node.operator)) is not None:
+                ends = (node.inputs[0], node.outputs[0])
+                inputs, outputs = (self.along(v, dim % len(tape.shapes[v])) for v in ends)
+                return Change(inputs, outputs, shapes, lists, operators)
+        return Change(None, None, shapes, lists, operators)
 
-    def _lists(self, node: Node) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Yield the sizes of the parts that an operation splits a tensor into, as they were and as they have to be."""
+    def _parts(self, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the sizes of the parts that an operation splits a tensor into, as they were and as they have to be."""
         tape, dim = self.structure.tape, node.argument(2, "dim", 0)
         before = tuple(tape.shapes[v][dim] for v in node.outputs)
         after = tuple(self.shape(v)[dim] for v in node.outputs)
-        yield (before[:1], after[:1]) if node.operator == "split" else (before, after)
+        return (before[:1], after[:1]) if node.operator == "split" else (before, after)
 
 
 def _slice_tensors(network: nn.Module, remaining: _Remaining) -> set[str]:

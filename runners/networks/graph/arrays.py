@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -46,6 +46,14 @@ def reduced(mask: Tensor, dims: Sequence[int]) -> Tensor:
 def over(mask: Tensor, dim: int) -> Tensor:
     """Return, as a vector over one dim, whether all of a boolean array is true over the other dims."""
     return reduced(mask, [d for d in range(mask.dim()) if d != dim]).flatten()
+
+
+def marked(size: int, places: Iterable[Tensor]) -> Tensor:
+    """Return the mask (bool, (size,)) that is true at all of these places, int64 or masks."""
+    mask = torch.zeros(size, dtype=torch.bool)
+    for place in places:
+        mask[place] = True
+    return mask
 
 
 def falses(rank: int) -> Tensor:

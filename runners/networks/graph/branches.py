@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from results.errors import Untraceable
 from runners.networks.architectures.vit import Attention
-from runners.networks.graph.layers import Layer
+from runners.networks.graph.layers import Layer, numbered
 from runners.networks.layers import is_opaque
 
 SUMS = (operator.add, operator.iadd, torch.add)
@@ -81,13 +80,9 @@ def without_branches(network: nn.Module, names: Collection[str]) -> nn.Module:
 
 def _numbered(found: Iterable[Branch]) -> list[Branch]:
     """Number the branches whose last layer is that of an earlier one."""
-    seen: Counter[str] = Counter()
-    result = []
-    for branch in found:
-        seen[branch.name] += 1
-        place = seen[branch.name]
-        result.append(branch if place == 1 else replace(branch, name=f"{branch.name}/{place}"))
-    return result
+    branches = list(found)
+    names = numbered([b.name for b in branches])
+    return [replace(branch, name=name) for branch, name in zip(branches, names, strict=True)]
 
 
 def _trace(network: nn.Module) -> tuple[nn.Module, fx.Graph]:

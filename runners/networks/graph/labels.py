@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
-from runners.networks.graph.arrays import aligned, along, compress, support
+from runners.networks.graph.arrays import aligned, along, compress, marked, support
 from runners.networks.graph.tape import Tape
 
 FIXED = 0  # the label of what is never removed
@@ -46,7 +46,7 @@ class Labels:
     arrays: of every value, label arrays over its elements; an element goes if any of its labels goes.
     """
 
-    owner: weakref.ReferenceType[nn.Module]  # no more, since structures are known by their networks
+    owner: weakref.ReferenceType[nn.Module]  # weak: a structure is kept for as long as its network lives
     tape: Tape
     arrays: dict[int, list[Tensor]] = field(default_factory=dict)
     ranges: dict[tuple[str, int], Range] = field(default_factory=dict)
@@ -239,3 +239,7 @@ class Channels:
     all: Tensor
     sums: Tensor
     coupled: Tensor
+
+    def with_any(self, classes: Tensor, labels: Tensor) -> Tensor:
+        """Return the mask (bool) of those of these classes, int64 (labels,), that have any of the labels (bool)."""
+        return marked(int(classes.max()) + 1, [classes[labels]])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -32,6 +33,16 @@ class Call:
 
     layer: TracedLayer
     places: list[int]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names that differ: of equal ones the second ends in /2, and so on."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name}/{seen[name]}")
+    return result
 
 
 def layers_of(network: nn.Module, tape: Tape) -> list[Call]:

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from methods.members import Member
+from runners.networks.graph.arrays import along, marked
 from runners.networks.graph.labels import FIXED, Channels, Labels, Range
 from runners.networks.graph.layers import TracedLayer, layers_of, output_layers
 from runners.networks.graph.rules import rule_of
 from runners.networks.graph.tape import Tape, record
-from runners.networks.graph.zeros import missed_channels
+from runners.networks.graph.zeros import Zeros
 
 _KNOWN: weakref.WeakKeyDictionary[nn.Module, tuple[object, Structure]] = weakref.WeakKeyDictionary()
 
@@ -86,10 +87,7 @@ class Structure:
 
     def marked(self, arrays: Iterable[Tensor]) -> Tensor:
         """Return the mask (bool, (labels,)) of the labels in these arrays."""
-        mask = torch.zeros(len(self.channels.all), dtype=torch.bool)
-        for array in arrays:
-            mask[array.flatten()] = True
-        return mask
+        return marked(len(self.channels.all), arrays)
 
     @cached_property
     def made(self) -> Tensor:
@@ -118,13 +116,9 @@ class Structure:
     @cached_property
     def free(self) -> Tensor:
         """bool (channels,), channels that a layer makes, a layer reads, and nothing fixes."""
-        count = int(self.channels.all.max()) + 1
-        made, read = (torch.zeros(count, dtype=torch.bool) for _ in range(2))
-        made[self.channels.all[self.made]] = True
-        read[self.channels.all[self.read | self.marked(self.labels.summed)]] = True
-        both = torch.zeros(count, dtype=torch.bool)
-        both[self.channels.all[self.made & self.read]] = True  # a tied weight that is used both ways
-        free = made & read & ~both
+        used = (self.made, self.read | self.marked(self.labels.summed), self.made & self.read)
+        made, read, both = (self.channels.with_any(self.channels.all, labels) for labels in used)
+        free = made & read & ~both  # both: a tied weight that is used both ways
         free[self.channels.all[FIXED]] = False
         return free
 
@@ -133,10 +127,20 @@ class Structure:
         """bool (channels,), free channels that can be removed once all parameters that make them are zero."""
         chosen = self.free
         while True:
-            missed = missed_channels(self.channels, self.zeros_of(chosen[self.channels.all]), torch.zeros_like(chosen))
+            missed = self.missed(self.zeros_of(chosen[self.channels.all]), torch.zeros_like(chosen))
             if not bool((chosen & missed).any()):
                 return chosen
             chosen = chosen & ~missed
+
+    def missed(self, parameters: Mapping[str, Tensor], gone: Tensor) -> Tensor:
+        """Return the mask (bool, (channels,)) of the channels whose removal would change what a layer reads.
+
+        parameters, gone: as of `Zeros`.
+        """
+        zeros = Zeros(self.channels, parameters, gone)
+        for node in self.tape.nodes:
+            rule_of(node).zeros(zeros, node)
+        return marked(len(gone), (self.channels.all[labels] for labels in zeros.missed))
 
     def zeros_of(self, labels: Tensor) -> Mapping[str, Tensor]:
         """Return masks of zeros, by parameter, where the members among these labels (bool) are zero."""
@@ -145,7 +149,7 @@ class Structure:
         chosen = labels & self.members
         for r in self.ranges:
             if r.tensor in shapes and bool((own := chosen[r.labels]).any()):
-                mask = own.reshape([-1 if d == r.dim else 1 for d in range(shapes[r.tensor])])
+                mask = along(own, r.dim, shapes[r.tensor])
                 found[r.tensor] = found[r.tensor] | mask if r.tensor in found else mask
         return found
 
@@ -165,10 +169,8 @@ class Structure:
 
     def coupled_sets(self, channels: Tensor) -> list[Set]:
         """Return the sets of labels that are coupled by copies too, of those whose channels (bool) are all chosen."""
-        left_out = ~channels[self.channels.all]
         together = self.channels.coupled
-        mixed = torch.zeros(len(together), dtype=torch.bool)
-        mixed[together[left_out]] = True
+        mixed = self.channels.with_any(together, ~channels[self.channels.all])
         return self.sets(together, ~mixed[together])
 
     def member(self, found: Range, table: Tensor) -> Member:

@@ -1,13 +1,13 @@
 """Record a forward pass as a list of torch's basic operations, with the parameters that each of them reads.
 
-A tape needs no rewriting of the network and follows any Python code of a forward pass: it is what ran, on tensors
-without values (torch's fake tensors) where that is possible, so that recording costs no arithmetic.
+A tape needs no rewriting of the network and follows any Python code of a forward pass: it is what ran. One image costs
+less than torch's fake tensors do, whose Python takes longer than the arithmetic.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules import module as module_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from results.errors import Untraceable
 from runners.networks.layers import is_opaque
@@ -49,7 +49,7 @@ class Node:
     stale: bool = False
     writes: bool = False
 
-    @property
+    @cached_property
     def inputs(self) -> list[int]:
         """Numbers of the values that it reads, in order."""
         return [leaf.value for leaf in tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Ref)]
@@ -89,6 +89,14 @@ class Tape:
         self.nodes = used[::-1]
 
     @cached_property
+    def by_module(self) -> Mapping[str, list[Node]]:
+        """The nodes by the name of the innermost module that ran them."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            found.setdefault(node.module, []).append(node)
+        return found
+
+    @cached_property
     def weights(self) -> set[int]:
         """The values that depend on parameters, buffers and constants alone."""
         found = {*self.tensors, *self.constants}
@@ -104,26 +112,19 @@ def record(network: nn.Module, example: Tensor) -> Tape:
     Raises Untraceable, with the reason in one line, if the forward pass fails.
     """
     try:
-        return _recorded(network, example[:1], fake=True)
-    except Exception:  # code that looks at values cannot run without them
-        pass
-    try:
-        return _recorded(network, example[:1], fake=False)
+        return _recorded(network, example[:1])
     except Exception as error:  # a forward pass may raise anything
         reason = " ".join(str(error).split())[:120]
         raise Untraceable(f"the forward pass cannot be recorded: {type(error).__name__}: {reason}") from error
 
 
-def _recorded(network: nn.Module, image: Tensor, *, fake: bool) -> Tape:
-    network = copy.deepcopy(network).eval()  # it may keep tensors of a forward pass, which have no values
+def _recorded(network: nn.Module, image: Tensor) -> Tape:
+    network = copy.deepcopy(network).eval()  # a forward pass may change it
     recorder = _Recorder(network)
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_without_fast_paths())
-        if fake:
-            mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
-            image = mode.from_tensor(image)
-        recorder.tape.inputs.append(recorder.value_of(image))
+        recorder.tape.inputs.append(recorder.new(image))
         stack.enter_context(recorder.following_modules())
         stack.enter_context(recorder)
         output = network(image)
@@ -139,45 +140,42 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tape = Tape()
-        self._values: dict[int, int] = {}  # by the id of a tensor, which is kept alive
-        self._alive: list[Any] = []
-        self._by_storage: dict[int, list[Tensor]] = {}
-        self._stale: set[int] = set()
+        self._values: MutableMapping[Tensor, int] = WeakTensorKeyDictionary()  # only what runs next stays in memory
+        self._stale: MutableMapping[Tensor, bool] = WeakTensorKeyDictionary()
         self._modules = [""]
         self._opaque: str | None = None
         self._names = {id(m): n for n, m in network.named_modules()}
         self._tensors = {id(t): n for n, t in [*network.named_parameters(), *network.named_buffers()]}
 
     def value_of(self, tensor: Tensor) -> int:
-        """Return the number of a tensor's value; a tensor that is seen first gets a new one."""
-        if id(tensor) not in self._values:
-            value = self._new(tensor)
+        """Return the number of a tensor's value; a tensor that is seen first gets a new one: it existed before."""
+        if tensor not in self._values:
+            value = self.new(tensor)
             if (name := self._tensors.get(id(tensor))) is not None and tensor.is_floating_point():
                 self.tape.tensors[value] = name
-            elif type(tensor) in (Tensor, nn.Parameter):  # no fake: it existed before
-                self.tape.constants[value] = tensor  # a view of it would be a fake
-        return self._values[id(tensor)]
+            else:
+                self.tape.constants[value] = tensor
+        return self._values[tensor]
 
-    def _new(self, tensor: Tensor) -> int:
-        self._alive.append(tensor)
-        self.tape.shapes.append(tuple(int(n) for n in tensor.shape))
-        self._values[id(tensor)] = len(self.tape.shapes) - 1
-        return self._values[id(tensor)]
+    def new(self, tensor: Tensor) -> int:
+        """Give a tensor a new value and return its number."""
+        self.tape.shapes.append(tuple(tensor.shape))
+        self._values[tensor] = len(self.tape.shapes) - 1
+        return self._values[tensor]
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self._opaque is not None:
             return function(*args, **kwargs)
         refs, named = tree_map(self._reference, (args, kwargs))
-        stale = any(id(t) in self._stale for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor))
+        stale = any(t in self._stale for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor))
         result = function(*args, **kwargs)
         written = self._written(function, args)
         outputs = []
         for tensor in (t for t in tree_leaves(result) if isinstance(t, Tensor)):
             if id(tensor) in written:
                 self._overwrite(tensor)
-            outputs.append(self._new(tensor))
-            self._by_storage.setdefault(_storage(tensor), []).append(tensor)
+            outputs.append(self.new(tensor))
         operator = function._schema.name.split("::")[1]
         if not outputs:
             return result
@@ -196,8 +194,9 @@ class _Recorder(TorchDispatchMode):
 
     def _overwrite(self, tensor: Tensor) -> None:
         """Note that other views of a tensor's memory hold values that no operation on the tape has given them."""
-        self._stale.discard(id(tensor))
-        self._stale.update(id(t) for t in self._by_storage.get(_storage(tensor), []) if t is not tensor)
+        self._stale.pop(tensor, None)
+        views = [t for t in self._values if t is not tensor and _storage(t) == _storage(tensor)]
+        self._stale.update(dict.fromkeys(views, True))
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:
@@ -221,7 +220,7 @@ class _Recorder(TorchDispatchMode):
         if self._opaque == name and is_opaque(module):
             self._opaque = None
             refs = tuple(self._reference(a) for a in args)
-            self.tape.nodes.append(Node("opaque", None, refs, {}, [self._new(output)], name))
+            self.tape.nodes.append(Node("opaque", None, refs, {}, [self.new(output)], name))
 
 
 def _storage(tensor: Tensor) -> int:

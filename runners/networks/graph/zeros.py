@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from runners.networks.graph.arrays import falses
@@ -55,20 +54,3 @@ class Zeros:
         for labels in self.channels.labels.of(value):
             mask = mask | self.gone[self.channels.all[labels]]
         return mask
-
-
-def missed_channels(channels: Channels, parameters: Mapping[str, Tensor], gone: Tensor) -> Tensor:
-    """Return the mask (bool, (channels,)) of the channels whose removal would change what a layer reads.
-
-    parameters, gone: as of `Zeros`.
-    """
-    from runners.networks.graph.rules import rule_of
-
-    zeros = Zeros(channels, parameters, gone)
-    for node in channels.labels.tape.nodes:
-        if node.outputs:
-            rule_of(node).zeros(zeros, node)
-    missed = torch.zeros(len(gone), dtype=torch.bool)
-    for labels in zeros.missed:
-        missed[channels.all[labels]] = True
-    return missed

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from torch import Tensor, nn
 
 from methods.groups import Family, Groups
 from methods.members import Member
 from runners.networks.compaction.proof import removable_channels
+from runners.networks.graph.layers import numbered
 from runners.networks.graph.structure import Set, Structure, structure_of
 from runners.networks.groupings import GROUPINGS
 
@@ -27,14 +26,8 @@ def coupled(network: nn.Module, example: Tensor) -> Groups:
 
 def families(structure: Structure, sets: list[Set]) -> list[Family]:
     """Return a family for each layout of sets, named after the layers that make its channels first."""
-    seen: Counter[str] = Counter()
-    result = []
-    for found in sets:
-        name = name_of(structure, found)
-        seen[name] += 1
-        unique = name if seen[name] == 1 else f"{name}/{seen[name]}"
-        result.append(Family(unique, members_of(structure, found)))
-    return result
+    names = numbered([name_of(structure, found) for found in sets])
+    return [Family(name, members_of(structure, found)) for name, found in zip(names, sets, strict=True)]
 
 
 def name_of(structure: Structure, found: Set) -> str:

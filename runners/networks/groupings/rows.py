@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from methods.groups import Family, Groups
 from methods.members import Member
-from runners.networks.graph.layers import TracedLayer
+from runners.networks.graph.layers import TracedLayer, numbered
 from runners.networks.graph.structure import Structure, structure_of
-from runners.networks.graph.zeros import missed_channels
 from runners.networks.groupings import GROUPINGS
 from runners.networks.groupings.coupled import members_of
 
@@ -41,22 +40,20 @@ def _divided(structure: Structure) -> list[TracedLayer]:
     A gate, as in squeeze-and-excitation, is a factor for each channel of another layer: it goes with that channel.
     """
     gates = structure.marked(structure.labels.gates)
-    gate = _any(structure.channels.sums, gates)[structure.channels.sums]
+    gate = structure.channels.with_any(structure.channels.sums, gates)[structure.channels.sums]
     rows = ((x, _rows(structure, x)) for x in structure.layers if x.name not in structure.outputs)
     return [x for x, own in rows if bool(structure.made[own].all()) and not bool(gate[own].all())]
 
 
 def _rows(structure: Structure, layer: TracedLayer) -> Tensor:
     """Return the labels of the outputs of a layer."""
-    dim = int(getattr(layer.module, "transposed", False))
+    dim = _output_dim(layer)
     return structure.labels.new(f"{layer.name}.weight".lstrip("."), dim, layer.module.weight.shape[dim])
 
 
-def _any(classes: Tensor, labels: Tensor) -> Tensor:
-    """Return the mask (bool) of the classes with any of these labels (bool)."""
-    mask = torch.zeros(int(classes.max()) + 1, dtype=torch.bool)
-    mask[classes[labels]] = True
-    return mask
+def _output_dim(layer: TracedLayer) -> int:
+    """Return the dim of a layer's weight that indexes its outputs."""
+    return int(getattr(layer.module, "transposed", False))
 
 
 def alone_of(structure: Structure) -> Tensor:
@@ -68,8 +65,8 @@ def alone_of(structure: Structure) -> Tensor:
     pairs = torch.stack([sums[structure.made], structure.range_of[structure.made]]).unique(dim=1)
     alone = (torch.bincount(pairs[0], minlength=int(sums.max()) + 1) == 1)[sums] & structure.free[every]
     # channels of a layer that only copies others, such as a padded shortcut, are sums of several layers too
-    alone &= ~_any(sums, structure.padded)[sums]
-    missed = missed_channels(structure.channels, structure.zeros_of(alone), torch.zeros_like(structure.free))
+    alone &= ~structure.channels.with_any(sums, structure.padded)[sums]
+    missed = structure.missed(structure.zeros_of(alone), torch.zeros_like(structure.free))
     return alone & ~missed[every]
 
 
@@ -81,15 +78,11 @@ def _families(structure: Structure, layer: TracedLayer, every: Tensor) -> Iterat
     own = _rows(structure, layer)
     alone = every[own]
     found = structure.sets(structure.channels.sums, _members(structure, own[alone]))
-    for place, part in enumerate(found):
-        yield Family(_numbered(layer.name, place), members_of(structure, part))
+    parts = [members_of(structure, part) for part in found]
     if not bool(alone.all()):
-        rows = (own[~alone] - own[0])[:, None]
-        yield Family(_numbered(layer.name, len(found)), _row(structure, layer, rows))
-
-
-def _numbered(name: str, place: int) -> str:
-    return name if place == 0 else f"{name}/{place + 1}"
+        parts.append(_row(structure, layer, (own[~alone] - own[0])[:, None]))
+    for name, members in zip(numbered([layer.name] * len(parts)), parts, strict=True):
+        yield Family(name, members)
 
 
 def _members(structure: Structure, made: Tensor) -> Tensor:
@@ -103,8 +96,7 @@ def _row(structure: Structure, layer: TracedLayer, rows: Tensor) -> list[Member]
 
     rows: int64 (m, 1).
     """
-    dim = int(getattr(layer.module, "transposed", False))
-    own = [(f"{layer.name}.weight", dim), (f"{layer.name}.bias", 0)]
+    own = [(f"{layer.name}.weight", _output_dim(layer)), (f"{layer.name}.bias", 0)]
     norm = [] if layer.norm is None else [(f"{layer.norm_name}.weight", 0), (f"{layer.norm_name}.bias", 0)]
     ranges = [structure.labels.ranges.get((name.lstrip("."), d)) for name, d in [*own, *norm]]
     return [structure.member(r, rows) for r in ranges if r is not None]

@@ -38,9 +38,8 @@ class BatchNorm:
         for array in labels.within(source, [1])[1]:
             labels.fix(array)  # the statistics are over all else
         for value in vectors:
-            own = labels.on(value, 0)
-            if own is not None:
-                labels.tie(own, channels) if channels is not None else labels.fix(own)
+            if (own := labels.on(value, 0)) is not None:
+                labels.tie_or_fix(own, channels)
         labels.set(node.outputs[0], labels.of(source))
         for output in node.outputs[1:]:
             labels.set(output, [])
@@ -88,13 +87,13 @@ class LayerNorm:
 
 def _can_count(labels: Labels, node: Node) -> bool:
     """Return whether a module is a layer norm and nothing else, perhaps of channels that it moves to the end first."""
-    inside = [n.operator for n in labels.tape.nodes if n.module == node.module]
-    plain = not set(inside) - {"native_layer_norm", "permute", "clone"}
+    inside = {n.operator for n in labels.tape.by_module[node.module]}
+    plain = not inside - {"native_layer_norm", "permute", "clone"}
     return plain and isinstance(labels.network.get_submodule(node.module), nn.LayerNorm)
 
 
 @rule("native_group_norm", "group_norm")
-class GroupNorm:
+class GroupNorm(BatchNorm):
     """A norm over groups of channels: the channels stay, as their number is that of the mean."""
 
     def labels(self, labels: Labels, node: Node) -> None:
@@ -102,9 +101,3 @@ class GroupNorm:
         labels.fix_all(node.inputs)
         for output in node.outputs:
             labels.set(output, [])
-
-    def zeros(self, zeros: Zeros, node: Node) -> None:
-        """A channel is zero if its scale and shift are."""
-        nothing_is_zero(zeros, node)
-        shape = zeros.channels.labels.tape.shapes[node.inputs[0]]
-        zeros.set(node.outputs[0], along(_without_scale(zeros, node, 1, shape[1]), 1, len(shape)))
