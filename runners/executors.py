@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 
-from methods.groups import NothingToDivide
-from results.errors import Untraceable, WorkerDied
+from results.errors import WorkerDied
 from runners import environment
-from runners.row import row_of
+from runners.dense import TaskContext, train_dense
+from runners.row import line_of, row_of_error
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
 from runners.training import EpochRecord
-from runners.trial import TrialContext, run_trial, train_dense
+from runners.trial import run_trial
 
 Spec = DenseSpec | TrialSpec
 
@@ -61,21 +61,18 @@ def perform(context: RunContext, spec: Spec, listen: Listener) -> str | None:
     with _logged_to(folder / "log.txt"):
         _log.info("%s %s", type(spec).__name__, spec.model_dump_json(exclude_defaults=True))
         try:
-            return _do(spec, TrialContext(store, torch.device(context.device), _reporter(spec, listen)))
-        except (NothingToDivide, Untraceable) as error:
-            _log.info("skipped: %s", error)
-            assert isinstance(spec, TrialSpec), "a dense network is not divided"
-            store.finish(spec, row_of(spec, context.suite, "skipped", str(error)))
+            return _do(spec, TaskContext(store, torch.device(context.device), _reporter(spec, listen)))
         except Exception as error:
-            _log.exception("failed")
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-            if isinstance(spec, TrialSpec):
-                store.finish(spec, row_of(spec, context.suite, "failed", reason))
-            return reason
-    return None
+            if not isinstance(spec, TrialSpec):
+                _log.exception("failed")
+                return line_of(error)
+            row = row_of_error(spec, context.suite, error)
+            _log.info("%s: %s", row.status, row.reason, exc_info=row.status == "failed")
+            store.finish(spec, row)
+            return row.reason if row.status == "failed" else None
 
 
-def _do(spec: Spec, context: TrialContext) -> str | None:
+def _do(spec: Spec, context: TaskContext) -> str | None:
     """Run a task and save its results; return the reason if a trial ran to its end but failed."""
     if isinstance(spec, DenseSpec):
         train_dense(spec, context)

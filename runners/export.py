@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from results.errors import InputError, NotExported
 from runners.data import Data
+from runners.dense import build, data_of
 from runners.finished import Finished, read
 from runners.measurement import count_parameters
 from runners.networks import sparse
@@ -20,7 +21,7 @@ from runners.networks.comparison import difference
 from runners.networks.export import onnx_file
 from runners.networks.export.deployed import FORMAT, ONNX, PLAN, WEIGHTS, load
 from runners.networks.export.writing import NetworkPair, plan_with_origins, write
-from runners.trial import EXAMPLES, build, data_of, rebuild
+from runners.trial import EXAMPLES, rebuild
 
 FILES = frozenset((WEIGHTS, PLAN, ONNX))
 # columns of the row that are copied to the plan

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from methods import METHODS
+from methods.groups import NothingToDivide
 from results.columns import Trial
+from results.errors import Untraceable
 from runners.environment import code_of
 from runners.spec import PRECISION, TrialSpec
 
@@ -50,3 +52,15 @@ def row_of(
         equal=spec.equal,
         method_code=code_of(METHODS[spec.method]),
     )
+
+
+def row_of_error(spec: TrialSpec, suite: str, error: Exception) -> Trial:
+    """Return the row of a trial that raised: skipped if its network has no such groups, else failed."""
+    if isinstance(error, NothingToDivide | Untraceable):
+        return row_of(spec, suite, "skipped", str(error))
+    return row_of(spec, suite, "failed", line_of(error))
+
+
+def line_of(error: Exception) -> str:
+    """Return an error as one line of at most 300 characters."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -15,12 +15,14 @@ from tqdm import tqdm
 from methods import METHODS
 from results.columns import Trial
 from results.errors import InputError
+from runners.dense import TaskContext, begin_dense, data_of
 from runners.environment import code_of, machine
 from runners.executors import EpochEvent, RunContext, execute, prepare
-from runners.row import row_of
+from runners.rehearsal import rehearse
+from runners.row import row_of, row_of_error
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
-from runners.trial import TrialContext, begin_dense, data_of, measure_again
+from runners.trial import measure_again
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def run(
         try:
             if pending:
                 store.measured_on(machine())
+            pending = list(_rehearsed(context, store, pending))
             with _progress(len(pending)) as bar:
                 _run_pending(context, store, pending, jobs, bar)
         finally:
@@ -86,7 +89,7 @@ def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
         store.measured_on(machine())
         try:
             for spec in tqdm(done, unit="trial"):
-                measure_again(spec, TrialContext(store, torch.device(context.device)))
+                measure_again(spec, TaskContext(store, torch.device(context.device)))
         finally:
             table = store.collect(trials)
     return table
@@ -101,6 +104,21 @@ def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpe
         else:
             store.begin(spec)
             store.finish(spec, row_of(spec, store.suite, "skipped", reason))
+
+
+def _rehearsed(context: RunContext, store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
+    """Write a row with the reason for every trial whose untrained network cannot be pruned, and yield the others."""
+    prepare(context.threads)
+    errors = {spec.id: error for spec, error in rehearse(trials, torch.device(context.device))}
+    for spec in trials:
+        if spec.id not in errors:
+            yield spec
+        else:
+            row = row_of_error(spec, store.suite, errors[spec.id])
+            store.begin(spec)
+            store.finish(spec, row)
+            if row.status == "failed":
+                print(f"trial {spec.id} failed: {row.reason}", file=sys.stderr)
 
 
 def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:

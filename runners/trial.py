@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import copy
 import logging
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from methods import METHODS, Method
 from methods.groups import Budget, Groups
 from results import klevel
 from results.columns import Trial
-from results.errors import InputError, Mismatch, OwnBudget
+from results.errors import Mismatch, OwnBudget
 from runners import measurement
-from runners.data import Data, load
+from runners.data import Data
+from runners.dense import TaskContext, build, data_of, data_seed
 from runners.environment import commit
 from runners.networks import sparse
-from runners.networks.architectures import ARCHITECTURES, resolution
 from runners.networks.compaction import IN_PLACE, deploy
-from runners.networks.layout import channels_last
-from runners.networks.pretrained import load_weights
-from runners.networks.pruning import Realised, compare_outputs, groups_of, project, realise
+from runners.networks.comparison import compare_in_float64, compare_outputs
+from runners.networks.pruning import Realised, groups_of, project, realise
 from runners.row import row_of
-from runners.spec import DenseSpec, TrialSpec
+from runners.spec import TrialSpec
 from runners.store import Store, write
 from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, recalibrate, train
 
@@ -39,113 +35,13 @@ MOST_TIMES = 4  # with equal training multiply-adds a start from scratch takes a
 _log = logging.getLogger("klevel")
 
 
-@dataclass(frozen=True)
-class TrialContext:
-    """The surroundings of trials: the store, the device, and a listener to epochs."""
-
-    store: Store
-    device: torch.device
-    report: Callable[[EpochRecord], None] = lambda epoch: None
-
-
-def build(spec: DenseSpec, data: Data) -> nn.Module:
-    """Return the untrained network of a seed, with the same weights for every method, and of this call alone."""
-    _seed_all(spec.seed)
-    network = _own(spec.architecture, ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes))
-    example = data.example(2)
-    return channels_last(_materialised(network.to(data.device), example), example)
-
-
-def _seed_all(seed: int) -> None:
-    """Seed every global random generator that an architecture may draw its weights from."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-def _own(architecture: str, network: nn.Module) -> nn.Module:
-    """Return a copy of a network, since a function may return one object at every call, trained or not."""
-    try:
-        return copy.deepcopy(network)
-    except Exception as error:  # of a tensor that is computed, or of a layer's own
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"architecture {architecture}: cannot be copied ({reason})") from error
-
-
-def _materialised(network: nn.Module, example: Tensor) -> nn.Module:
-    """Give the weights of lazy layers, such as nn.LazyLinear, their shapes by a forward pass."""
-    if any(is_lazy(p) for p in (*network.parameters(), *network.buffers())):
-        with torch.no_grad():
-            network.eval()(example)
-        network.train()
-    return network
-
-
-def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
-    """Return the data of a recipe on a device. Raises InputError if it is not available."""
-    recipe, size = spec.recipe, resolution(spec.architecture)
-    elsewhere = recipe.dense_weights is not None
-    return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
-
-
-def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
-    """Return the dense network before its epochs: untrained, or with the weights of the recipe's file.
-
-    Raises InputError if that file does not exist or does not fit.
-    """
-    return _loaded(spec, build(spec, data))
-
-
-def _loaded(spec: DenseSpec, network: nn.Module) -> nn.Module:
-    if spec.recipe.dense_weights is not None:
-        load_weights(network, spec.recipe.dense_weights, spec.architecture)
-    return network
-
-
-def train_dense(spec: DenseSpec, context: TrialContext) -> None:
-    """Train a dense network that trials share, or load it from a file, and save it.
-
-    Raises InputError if the seed does not determine the untrained network.
-    """
-    data = data_of(spec, context.device)
-    network = build(spec, data)
-    _check_seeded(spec, network, build(spec, data))
-    network = _loaded(spec, network)
-    phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, _seed(spec.seed, 0))
-    epochs = train(network, data, spec.recipe, phase, report=context.report)
-    record = {
-        "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
-        "test_top1": evaluate(network, data, data.test).top1,
-        "epochs": [asdict(e) for e in epochs],
-    }
-    context.store.save_dense(spec, network, record)
-
-
-def _check_seeded(spec: DenseSpec, network: nn.Module, again: nn.Module) -> None:
-    """Raise InputError if two builds of one seed differ: methods would not start with the same weights."""
-    one, other = network.state_dict(), again.state_dict()
-    for name in dict.fromkeys([*one, *other]):
-        if not _same(one.get(name), other.get(name)):
-            raise InputError(
-                f"architecture {spec.architecture}: two builds of one seed differ (first difference: {name}); seed its"
-                " randomness by torch, numpy or random"
-            )
-
-
-def _same(one: object, other: object) -> bool:
-    """Return whether two entries of a state dict are equal; what is no tensor counts as equal."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return torch.equal(one, other)
-    return not isinstance(one, Tensor) and not isinstance(other, Tensor)
-
-
-def run_trial(spec: TrialSpec, context: TrialContext) -> Trial:
+def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     """Run one trial and save its results. The shared dense network must be saved already."""
     data = data_of(spec, context.device)
     network, dense, row, epochs = _start(spec, context, data)
     example = data.example(EXAMPLES)
     groups = divide(spec, network, example)
-    budget = Budget.of(groups, spec.keep, spec.scope, 1 if spec.grouping in IN_PLACE else spec.recipe.round_to)
+    budget = budget_of(spec, groups)
     method = METHODS[spec.method](groups, budget, **spec.all_hyperparameters)
     if method.budget is not budget:
         raise OwnBudget(f"method {spec.method} sets a budget of its own, not that of keep {spec.keep:g}")
@@ -201,6 +97,11 @@ def divide(spec: TrialSpec, network: nn.Module, example: Tensor) -> Groups:
         return Undivided()
 
 
+def budget_of(spec: TrialSpec, groups: Groups) -> Budget:
+    """Return the number of groups that a trial keeps."""
+    return Budget.of(groups, spec.keep, spec.scope, 1 if spec.grouping in IN_PLACE else spec.recipe.round_to)
+
+
 def realise_trial(
     spec: TrialSpec, network: nn.Module, groups: Groups, masks: Sequence[Tensor], example: Tensor
 ) -> Realised:
@@ -210,12 +111,7 @@ def realise_trial(
     return realise(network, groups, masks, spec.grouping, example, spec.recipe.round_to)
 
 
-def _seed(seed: int, phase: int) -> int:
-    """Return the seed of the data order of a phase, the same for every method."""
-    return seed * 10 + phase
-
-
-def _start(spec: TrialSpec, context: TrialContext, data: Data) -> tuple[nn.Module, nn.Module, Trial, list[EpochRecord]]:
+def _start(spec: TrialSpec, context: TaskContext, data: Data) -> tuple[nn.Module, nn.Module, Trial, list[EpochRecord]]:
     """Return the starting network, the dense network, a row with the dense results, and the epochs so far."""
     network = build(spec.dense, data)
     dense = copy.deepcopy(network)
@@ -232,15 +128,15 @@ def _start(spec: TrialSpec, context: TrialContext, data: Data) -> tuple[nn.Modul
 
 
 def _sparsify(
-    spec: TrialSpec, context: TrialContext, data: Data, network: nn.Module, method: Method
+    spec: TrialSpec, context: TaskContext, data: Data, network: nn.Module, method: Method
 ) -> list[EpochRecord]:
     """Train under the method; a one-shot method has no epochs here."""
-    torch.manual_seed(_seed(spec.seed, 1))
+    torch.manual_seed(data_seed(spec.seed, 1))
     return train(
         network,
         data,
         spec.recipe,
-        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, _seed(spec.seed, 1), _cycles(spec)[0]),
+        Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, data_seed(spec.seed, 1), _cycles(spec)[0]),
         method,
         undecayed=method.groups.measured_parameters() if method.decays else (),
         count=method.groups.nonzero,
@@ -319,20 +215,20 @@ def _verdict(accuracy: float, classes: int, prunes: bool = True) -> tuple[Litera
 def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
     """Return the largest difference of an output. Raises Mismatch if it is more than rounding explains."""
     found = compare_outputs(masked, compact, example)
-    if not found.ok:
+    if not found.ok and not compare_in_float64(masked, compact, example).ok:
         raise Mismatch(f"masked and compact network differ by {found.largest:.2g}, more than {found.allowed:.2g}")
     return found.largest
 
 
 def _finetune(
-    spec: TrialSpec, context: TrialContext, data: Data, realised: Realised, masks: list[Tensor], epochs: int
+    spec: TrialSpec, context: TaskContext, data: Data, realised: Realised, masks: list[Tensor], epochs: int
 ) -> list[EpochRecord]:
     """Fine-tune the survivors for the given epochs."""
     return train(
         realised.network,
         data,
         spec.recipe,
-        Phase("finetune", epochs, spec.highest_finetune_lr, _seed(spec.seed, 2), _cycles(spec)[1]),
+        Phase("finetune", epochs, spec.highest_finetune_lr, data_seed(spec.seed, 2), _cycles(spec)[1]),
         Restore(realised.restore),
         count=lambda: [int(m.sum()) for m in masks],
         report=context.report,
@@ -368,7 +264,7 @@ def rebuild(spec: TrialSpec, network: nn.Module, saved: Mapping[str, Any], examp
     return compact
 
 
-def measure_again(spec: TrialSpec, context: TrialContext) -> Trial:
+def measure_again(spec: TrialSpec, context: TaskContext) -> Trial:
     """Measure the saved networks of a trial again, without training."""
     data = data_of(spec, context.device)
     network, dense, _, _ = _start(spec, context, data)

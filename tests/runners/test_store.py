@@ -13,13 +13,13 @@ from methods.gmp import GMP
 from methods.wgsef_dc import WGSEFDC
 from results.columns import Epoch, Latency, Trial, names
 from results.errors import InputError
+from runners.dense import build
 from runners.environment import code_of
 from runners.measurement import LatencyRecord
 from runners.row import row_of
 from runners.run import Again, missing
 from runners.store import ORDER, Store, write
 from runners.training import EpochRecord
-from runners.trial import build
 
 COLUMNS, EPOCH_COLUMNS, LATENCY_COLUMNS = names(Trial), names(Epoch), names(Latency)
 EPOCH = EpochRecord("finetune", 1, 0.5, 0.75, [3, 8], None, 0.05, 1.5)

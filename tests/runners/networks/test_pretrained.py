@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from results.errors import InputError
-from runners import data, run, trial
+from runners import data, dense, run
 from runners.executors import RunContext
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.pretrained import load_weights, locate_weights
@@ -156,21 +156,21 @@ def test_published_networks_have_their_published_accuracy(users_folders, make_sp
     spec = make_spec(recipe=recipe, architecture=name, dataset="cifar10")
     try:
         locate_weights(file)
-        loaded = trial.data_of(spec, torch.device("cpu"))
+        loaded = dense.data_of(spec, torch.device("cpu"))
     except InputError as error:
         pytest.skip(str(error))
-    dense = trial.begin_dense(spec.dense, loaded)
-    halves = [evaluate(dense, loaded, split).top1 for split in (loaded.val, loaded.test)]
+    network = dense.begin_dense(spec.dense, loaded)
+    halves = [evaluate(network, loaded, split).top1 for split in (loaded.val, loaded.test)]
     assert sum(halves) / 2 == pytest.approx(accuracy, abs=5e-4), "both halves of the published test images"
 
 
 def test_data_of_follows_the_recipe(make_spec, monkeypatch):
     seen = []
-    monkeypatch.setattr(trial, "load", lambda *arguments, **more: seen.append((*arguments, *more.values())))
+    monkeypatch.setattr(dense, "load", lambda *arguments, **more: seen.append((*arguments, *more.values())))
     cpu = torch.device("cpu")
-    trial.data_of(make_spec(recipe={"normalisation": "imagenet", "train_images": 50}), cpu)
+    dense.data_of(make_spec(recipe={"normalisation": "imagenet", "train_images": 50}), cpu)
     assert seen == [("digits", 50, cpu, "imagenet", None, False)]
-    trial.data_of(make_spec(recipe={"dense_weights": "w.pt", "dense_epochs": 0}), cpu)
+    dense.data_of(make_spec(recipe={"dense_weights": "w.pt", "dense_epochs": 0}), cpu)
     assert seen[1][-1], "of a network from elsewhere a choice is made on half of the test images"
     with pytest.raises(InputError, match=re.escape("normalisation = imagenet: digits has 1 channel, not 3")):
         data.load("digits", 50, cpu, "imagenet")

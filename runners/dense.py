@@ -1,0 +1,127 @@
+"""The dense network that all trials of a seed start from: build it, train it or load it, and save it."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from results.errors import InputError
+from runners.data import Data, load
+from runners.networks.architectures import ARCHITECTURES, resolution
+from runners.networks.layout import channels_last
+from runners.networks.pretrained import load_weights
+from runners.spec import DenseSpec, TrialSpec
+from runners.store import Store
+from runners.training import EpochRecord, Phase, evaluate, train
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """The surroundings of dense networks and trials: the store, the device, and a listener to epochs."""
+
+    store: Store
+    device: torch.device
+    report: Callable[[EpochRecord], None] = lambda epoch: None
+
+
+def build(spec: DenseSpec, data: Data) -> nn.Module:
+    """Return the untrained network of a seed, with the same weights for every method, and of this call alone."""
+    _seed_all(spec.seed)
+    network = _own(spec.architecture, ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes))
+    example = data.example(2)
+    return channels_last(_materialised(network.to(data.device), example), example)
+
+
+def _seed_all(seed: int) -> None:
+    """Seed every global random generator that an architecture may draw its weights from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _own(architecture: str, network: nn.Module) -> nn.Module:
+    """Return a copy of a network, since a function may return one object at every call, trained or not."""
+    try:
+        return copy.deepcopy(network)
+    except Exception as error:  # of a tensor that is computed, or of a layer's own
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"architecture {architecture}: cannot be copied ({reason})") from error
+
+
+def _materialised(network: nn.Module, example: Tensor) -> nn.Module:
+    """Give the weights of lazy layers, such as nn.LazyLinear, their shapes by a forward pass."""
+    if any(is_lazy(p) for p in (*network.parameters(), *network.buffers())):
+        with torch.no_grad():
+            network.eval()(example)
+        network.train()
+    return network
+
+
+def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
+    """Return the data of a recipe on a device. Raises InputError if it is not available."""
+    recipe, size = spec.recipe, resolution(spec.architecture)
+    elsewhere = recipe.dense_weights is not None
+    return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
+
+
+def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:
+    """Return the dense network before its epochs: untrained, or with the weights of the recipe's file.
+
+    Raises InputError if that file does not exist or does not fit.
+    """
+    return _loaded(spec, build(spec, data))
+
+
+def _loaded(spec: DenseSpec, network: nn.Module) -> nn.Module:
+    if spec.recipe.dense_weights is not None:
+        load_weights(network, spec.recipe.dense_weights, spec.architecture)
+    return network
+
+
+def train_dense(spec: DenseSpec, context: TaskContext) -> None:
+    """Train a dense network that trials share, or load it from a file, and save it.
+
+    Raises InputError if the seed does not determine the untrained network.
+    """
+    data = data_of(spec, context.device)
+    network = build(spec, data)
+    _check_seeded(spec, network, build(spec, data))
+    network = _loaded(spec, network)
+    phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, data_seed(spec.seed, 0))
+    epochs = train(network, data, spec.recipe, phase, report=context.report)
+    record = {
+        "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
+        "test_top1": evaluate(network, data, data.test).top1,
+        "epochs": [asdict(e) for e in epochs],
+    }
+    context.store.save_dense(spec, network, record)
+
+
+def data_seed(seed: int, phase: int) -> int:
+    """Return the seed of the data order of a phase, the same for every method."""
+    return seed * 10 + phase
+
+
+def _check_seeded(spec: DenseSpec, network: nn.Module, again: nn.Module) -> None:
+    """Raise InputError if two builds of one seed differ: methods would not start with the same weights."""
+    one, other = network.state_dict(), again.state_dict()
+    for name in dict.fromkeys([*one, *other]):
+        if not _same(one.get(name), other.get(name)):
+            raise InputError(
+                f"architecture {spec.architecture}: two builds of one seed differ (first difference: {name}); seed its"
+                " randomness by torch, numpy or random"
+            )
+
+
+def _same(one: object, other: object) -> bool:
+    """Return whether two entries of a state dict are equal; what is no tensor counts as equal."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return not isinstance(one, Tensor) and not isinstance(other, Tensor)
