@@ -5,10 +5,11 @@ set -u
 case ${1-} in
     -h | --help)
         cat <<'TEXT'
-./run_tests.sh [pytest arguments]
+./run_tests.sh [--quick | pytest arguments]
 
 Makes .venv with the developers' tools (once), then runs ruff check, ruff format --check, mypy and pytest.
 Without arguments pytest runs all tests on two processes and wants methods and runners covered by 90 %.
+With --quick it runs the first case of every test that takes moments, in about two minutes.
 With arguments it gets just these: ./run_tests.sh tests/methods -k envelope
 
 Exit code: 0 all passed, 1 some check failed (the last line says which), 2 the set-up failed.
@@ -30,6 +31,7 @@ check() { # name, arguments of python
     "$PY" "$@" || failed="$failed${failed:+, }$name"
 }
 
+[ "$*" != --quick ] || set -- -n 2 --quick
 [ $# -gt 0 ] || set -- -n 2 --cov=methods --cov=runners --cov-report=term --cov-fail-under=90
 check 'ruff check' -m ruff check .
 check 'ruff format' -m ruff format --check .

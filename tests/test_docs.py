@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs" / "own_loop.py"
 
 
+@pytest.mark.slow
 def test_a_training_loop_of_ones_own_reaches_k_with_five_lines():
     marked = [line for line in SCRIPT.read_text(encoding="utf-8").splitlines() if re.search(r"# klevel(:|$)", line)]
     assert sum("import WGSEF" not in line for line in marked) <= 5

@@ -61,6 +61,7 @@ def test_pruning_works_in_a_loop_of_ones_own():
     assert names["groups"].nonzero() == names["pruner"].budget.targets(names["groups"])
 
 
+@pytest.mark.slow
 def test_an_exported_network_is_read_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "quick", "--set", "method=[magnitude]", *TINY]) == 0

@@ -14,6 +14,7 @@ from analysis.plot.style import LOOKS
 from results.reading import REQUIRED
 
 
+@pytest.mark.slow
 def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
     results = folder(make.suite(keeps=(0.5,)))
     assert main([str(results)]) == 0
@@ -30,6 +31,7 @@ def test_a_suite_is_drawn_the_same_each_time(folder, make, capsys):
     assert "| 0.5    | Group lasso               |   3 | 91.00 ± 1.00 |" in output
 
 
+@pytest.mark.slow
 def test_one_process_makes_what_several_make(folder, make, monkeypatch):
     results = folder(make.suite(keeps=(0.5, 0.1)))
     only = ["--only", "accuracy_vs_speedup", "speedup_vs_sparsity", "results", "accuracy", "k_level", "ranks"]
@@ -66,6 +68,7 @@ def test_several_folders_are_drawn_together(make, tmp_path, capsys):
     assert sorted(path.name for path in a.iterdir()) == ["trials.csv"]
 
 
+@pytest.mark.slow
 def test_a_folder_with_few_columns_joins_one_with_all(make, tmp_path):
     a = make.write(tmp_path / "a", make.suite())
     b = make.write(tmp_path / "b", make.suite(seeds=1, suite="b"), columns=REQUIRED["trials"])
@@ -133,6 +136,7 @@ def test_failures_are_counted_and_named_in_one_line(folder, make, capsys):
     assert "1 of 8 trials skipped: wgsef" in output
 
 
+@pytest.mark.slow
 def test_a_figure_without_its_column_is_skipped_in_one_line(folder, make, capsys):
     columns = [column for column in make.COLUMNS if not column.startswith("speedup")]
     results = folder([row | {"mine": 1} for row in make.suite(seeds=1)], columns=[*columns, "mine"])
@@ -317,6 +321,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_the_module_needs_no_torch(folder, make):
     results = folder(make.suite(keeps=(0.5, 0.25)))
     arguments = [str(results), "--only", "accuracy_vs_speedup", "results", "ranks", "differences"]
@@ -373,6 +378,7 @@ INFO: Best Acc=0.8500
 """
 
 
+@pytest.mark.slow
 def test_an_imported_log_joins_the_figures(make, tmp_path, capsys):
     log = tmp_path / "l1.txt"
     log.write_text("\n".join(f"[01/03 15:55:55] l1-resnet56 {line}" for line in LOG.strip().splitlines()) + "\n")
@@ -406,6 +412,7 @@ def test_help_names_every_style_and_format(capsys):
     assert all(name in output for name in LOOKS)
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_again_that_would_not_change(tmp_path, make, capsys):
     rows = make.suite(seeds=2)
     folder = make.write(tmp_path / "r", rows)

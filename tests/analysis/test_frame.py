@@ -168,6 +168,7 @@ def test_two_recipes_are_two_panels_that_say_what_differs(setting, make, column,
     assert sorted(set(setting(rows).tuned["panel"])) == said
 
 
+@pytest.mark.slow
 def test_every_column_of_the_recipe_is_read_and_sets_problems_apart(folder, make):
     assert set(RECIPE) <= set(names(Trial))
     for column in RECIPE:

@@ -90,6 +90,7 @@ def test_a_trial_without_lam_is_auto_if_its_method_has_one(of, make):
     assert set(found["line"]) == {"wgsef"}
 
 
+@pytest.mark.slow
 def test_two_strengths_are_no_curve_and_conditions_set_curves_apart(of, make):
     with pytest.raises(Skip, match=r"no method of LeNet-5 \(Caffe\) on digits has 3 values of lam"):
         of([*sweep(make)[:2], at(make, "auto")])

@@ -39,6 +39,7 @@ def loop(norms, budgets, strengths, weights):
 @pytest.mark.parametrize("worth", [0, 100, 1 << 30])
 @settings(max_examples=100)
 @given(network=networks())
+@pytest.mark.slow
 def test_agrees_with_the_loop(network, worth):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batched, "MOST_PADDING", worth)
@@ -55,6 +56,7 @@ def test_agrees_with_the_loop(network, worth):
 
 @settings(max_examples=100)
 @given(networks())
+@pytest.mark.slow
 def test_value_is_the_sum_of_the_families(network):
     norms, budgets, _, weights = network
     families = zip(norms, budgets, weights or [None] * len(norms), strict=True)

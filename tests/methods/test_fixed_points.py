@@ -85,6 +85,7 @@ def test_a_prox_without_the_factor_of_the_momentum_would_end_elsewhere():
     assert (x - y).abs().max() > 1e-2
 
 
+@pytest.mark.slow
 def test_a_parameter_in_two_settings_has_a_metric_of_its_own():
     weight, bias = (torch.randn(4, n, dtype=torch.float64).requires_grad_() for n in (3, 1))
     groups = Groups([Family("f", [(weight, (0,)), (bias, (0,))])])

@@ -134,23 +134,43 @@ def built(architecture, channels, size):
     return network, example
 
 
+def pruned(network, example, grouping, keep, scope="layer", round_to=1):
+    """Return (network, groups, masks, example, realised) of a network pruned, in place, to random groups."""
+    groups = GROUPINGS[grouping](network, example)
+    torch.manual_seed(1)
+    masks = Budget.of(groups, keep, scope_of(grouping, scope)).select([torch.rand(f.shape) for f in groups])
+    groups.scale_(masks)
+    return network, groups, masks, example, realise(network, groups, masks, grouping, example, round_to)
+
+
 @pytest.fixture(scope="session")
 def prune():
-    """Return (network, groups, masks, example, realised) of a network pruned to random groups.
-
-    Skips where the grouping finds nothing in the architecture.
-    """
+    """Return what `pruned` does of a copy of a network. Skips where the grouping finds nothing in the architecture."""
 
     def of(architecture, grouping, keep=0.5, scope="layer", channels=1, size=28, round_to=1):
         network, example = copy.deepcopy(built(architecture, channels, size))
         try:
-            groups = GROUPINGS[grouping](network, example)
+            return pruned(network, example, grouping, keep, scope, round_to)
         except NothingToDivide as error:
             pytest.skip(f"{architecture}: {error}")
-        torch.manual_seed(1)
-        budget = Budget.of(groups, keep, scope_of(grouping, scope))
-        masks = budget.select([torch.rand(f.shape) for f in groups])
-        groups.scale_(masks)
-        return network, groups, masks, example, realise(network, groups, masks, grouping, example, round_to)
+
+    return of
+
+
+@pytest.fixture
+def prune_at():
+    """Return, for each share to keep, what `pruned` does of one network, whose structure is found once."""
+
+    def of(architecture, grouping, keeps):
+        network, example = built(architecture, 1, 28)
+        before = copy.deepcopy(network.state_dict())
+        try:
+            for keep in keeps:
+                yield pruned(network, example, grouping, keep)
+                network.load_state_dict(before)
+        except NothingToDivide as error:
+            pytest.skip(f"{architecture}: {error}")
+        finally:
+            network.load_state_dict(before)
 
     return of

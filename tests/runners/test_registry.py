@@ -98,6 +98,7 @@ def test_what_is_wrong_with_a_function_is_said_in_one_line(folder, name):
     assert name not in ARCHITECTURES
 
 
+@pytest.mark.slow
 def test_the_current_folder_is_searched_where_python_does_not(folder):
     """The installed command has the folder of the command, not the current one, on its path."""
     look = (

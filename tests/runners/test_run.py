@@ -61,6 +61,7 @@ def test_a_second_run_does_nothing_and_gives_the_same_csvs(suite, tmp_path, perf
     assert {p.name: p.read_bytes() for p in (tmp_path / "t").glob("*.csv")} == before
 
 
+@pytest.mark.slow
 def test_a_limit_runs_the_first_trials_and_the_next_run_the_rest(suite, tmp_path, performed):
     assert call(suite, tmp_path, "--jobs", "1", "--limit", "1") == 0
     assert len(performed) == 2
@@ -109,6 +110,7 @@ def as_anywhere(monkeypatch):
 
 
 @pytest.mark.usefixtures("as_anywhere")
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(suite_file, tmp_path):
     suite = suite_file(method=METHODS, seed=[0])
     codes = [call(suite, tmp_path / name, "--jobs", jobs) for name, jobs in (("one", "1"), ("two", "2"))]
@@ -117,6 +119,7 @@ def test_two_processes_give_what_one_gives(suite_file, tmp_path):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_ends_the_run_with_code_1_and_one_line(suite_file, tmp_path, monkeypatch, capsys):
     suite = suite_file(method=METHODS, seed=[0])
 
@@ -148,6 +151,7 @@ def wait_for(condition, seconds=120):
 
 
 @pytest.mark.usefixtures("as_anywhere")
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_to_the_same_rows(suite, tmp_path):
     command = [sys.executable, "-m", "runners", "run", suite, "--jobs", "1", "--results", str(tmp_path / "killed")]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -165,6 +169,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_rows(suite, tmp_path):
     assert [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".lock"] == [], "nothing half-written is left"
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_script_that_started_it(suite, tmp_path):
     """The script is a shell that names itself in KLEVEL_PARENT_PID, as run_all.sh does, and is killed."""
     run_forever = (

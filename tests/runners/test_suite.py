@@ -63,6 +63,7 @@ def test_every_shipped_suite_says_what_it_is_in_its_first_line(name):
     assert suite.load(name).name == name, "a shipped suite's results folder has its own name"
 
 
+@pytest.mark.slow
 def test_suite_paper_has_the_networks_and_datasets_of_the_paper():
     trials = suite.load("paper").trials
     small = {(a, d) for a in ("vgg16", "resnet18", "mobilenet_v1") for d in ("cifar10", "fashion_mnist")}
@@ -77,6 +78,7 @@ def test_suite_paper_has_the_networks_and_datasets_of_the_paper():
         assert len({t.dense.id for t in here}) == 3, f"{place}: one recipe, so a dense network per seed"
 
 
+@pytest.mark.slow
 def test_suite_paper_can_be_looked_at_without_its_datasets(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "paper", "--dry-run"]) == 0

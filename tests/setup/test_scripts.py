@@ -110,6 +110,8 @@ def test_all_checks_run_with_coverage_and_without_it_for_given_tests(house: Hous
     assert calls[6] == "pytest -n 2 --cov=methods --cov=runners --cov-report=term --cov-fail-under=90"
     house.run("run_tests.sh", "tests/methods", "-k", "a b")
     assert house.calls()[-1] == "pytest tests/methods -k a b"
+    house.run("run_tests.sh", "--quick")
+    assert house.calls()[-1] == "pytest -n 2 --quick"
 
 
 def test_a_failed_check_does_not_hide_the_others(ready: House) -> None:

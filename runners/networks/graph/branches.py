@@ -100,37 +100,30 @@ def _trace(network: nn.Module) -> tuple[nn.Module, fx.Graph]:
 
 
 def _branches(graph: fx.Graph, network: nn.Module) -> Iterator[Branch]:
+    parameters = {name for name, _ in network.named_parameters()}
     ancestors: dict[fx.Node, set[fx.Node]] = {}
     for node in graph.nodes:
         ancestors[node] = {node}.union(*(ancestors[i] for i in node.all_input_nodes))
         ends = node.all_input_nodes if node.target in SUMS else []
-        if len(ends) == 2 and (branch := _branch(node, ends, ancestors, network)):
-            yield branch
+        if len(ends) != 2 or not any(n.op == "call_module" for n in ancestors[ends[0]] & ancestors[ends[1]]):
+            continue  # both operands have to start at one module: not at the input of the network
+        own = [sorted(ancestors[a] - ancestors[b]) for a, b in (ends, reversed(ends))]
+        layers = [_layers(nodes, network) for nodes in own]
+        if len(layers[0]) == len(layers[1]):
+            continue
+        longer = max((0, 1), key=lambda i: len(layers[i]))  # the branch; the other is the shortcut
+        called = _targets(own[longer], "call_module")
+        modules = tuple(n for n in called if next(network.get_submodule(n).parameters(), None) is not None)
+        bare = tuple(n for n in _targets(own[longer], "get_attr") if n in parameters)
+        yield Branch(layers[longer][-1], modules, bare, node, ends[longer], ends[1 - longer])
 
 
-def _branch(
-    node: fx.Node, ends: list[fx.Node], ancestors: dict[fx.Node, set[fx.Node]], network: nn.Module
-) -> Branch | None:
-    """Return the branch of a sum: the operand with more layers, if both operands start at one module; else None."""
-    before, after = ends
-    if not any(n.op == "call_module" for n in ancestors[before] & ancestors[after]):
-        return None  # both start at the input of the network
-    own = [ancestors[a] - ancestors[b] for a, b in ((before, after), (after, before))]
-    layers = [_layers(nodes, network) for nodes in own]
-    if len(layers[0]) == len(layers[1]):
-        return None
-    longer = max((0, 1), key=lambda i: len(layers[i]))
-    called = dict.fromkeys(str(n.target) for n in node.graph.nodes if n in own[longer] and n.op == "call_module")
-    modules = tuple(name for name in called if next(network.get_submodule(name).parameters(), None) is not None)
-    own_parameters = dict(network.named_parameters())
-    read = dict.fromkeys(str(n.target) for n in node.graph.nodes if n in own[longer] and n.op == "get_attr")
-    bare = tuple(name for name in read if name in own_parameters)
-    return Branch(layers[longer][-1], modules, bare, node, ends[longer], ends[1 - longer])
+def _targets(nodes: Iterable[fx.Node], kind: str) -> list[str]:
+    """Return the names of what nodes of a kind refer to, each once."""
+    return list(dict.fromkeys(str(n.target) for n in nodes if n.op == kind))
 
 
-def _layers(nodes: set[fx.Node], network: nn.Module) -> list[str]:
-    """Return the names of the layers called in these nodes, in the order of the graph."""
-    if not nodes:
-        return []
-    ordered = [n for n in next(iter(nodes)).graph.nodes if n in nodes and n.op == "call_module"]
-    return [str(n.target) for n in ordered if isinstance(network.get_submodule(str(n.target)), Layer | Attention)]
+def _layers(nodes: Iterable[fx.Node], network: nn.Module) -> list[str]:
+    """Return the names of the layers that are called in these nodes, in order, a layer as often as it is called."""
+    called = [str(n.target) for n in nodes if n.op == "call_module"]
+    return [name for name in called if isinstance(network.get_submodule(name), Layer | Attention)]

@@ -130,6 +130,7 @@ def test_the_list_has_a_line_for_all_of_them_and_needs_no_timm(without_timm):
     assert ARCHITECTURES.lines()["timm/NAME"] == HELP
 
 
+@pytest.mark.slow
 def test_no_other_name_imports_timm():
     code = "import sys; from runners.networks.architectures import ARCHITECTURES as a; "
     code += "a.lines(), a['vgg16'], a['torchvision/resnet18'], 'nonsense' in a; assert 'timm' not in sys.modules"

@@ -83,9 +83,8 @@ def test_filters_are_removed_and_the_network_computes_the_same(prune, architectu
 
 
 @PAIRS
-def test_the_realised_network_computes_what_the_masked_one_does(prune, architecture, grouping):
-    for keep in (0.5, 0.1):
-        network, _, _, example, realised = prune(architecture, grouping, keep)
+def test_the_realised_network_computes_what_the_masked_one_does(prune_at, architecture, grouping):
+    for network, _, _, example, realised in prune_at(architecture, grouping, (0.5, 0.1)):
         assert realised.realisation in ("compact", "masked", "compact+masked")
         assert compare_outputs(network, realised.network, example).ok
         with torch.no_grad():
@@ -255,6 +254,7 @@ def test_widths_are_rounded_on_demand_and_what_is_spared_stays_zero(prune, round
 
 @pytest.mark.parametrize("grouping", ["filter", "channel", "shape", "coupled", "depth"])
 @pytest.mark.parametrize("architecture", ["torchvision/resnext50_32x4d", "torchvision/mobilenet_v3_small"])
+@pytest.mark.slow
 def test_networks_of_torchvision_are_realised_too(prune, architecture, grouping):
     network, _, _, example, realised = prune(architecture, grouping, 0.3, channels=3, size=224)
     assert "compact" in realised.realisation

@@ -29,6 +29,7 @@ def folder(prune, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_loads_without_what_trains(folder):
     code = """
 import sys, torch

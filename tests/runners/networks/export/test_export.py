@@ -54,6 +54,7 @@ def folder_of(trials, which):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["compact", "masked"])
+@pytest.mark.slow
 def test_a_trial_is_written_and_works_as_it_was_measured(trials, klevel_export, tmp_path, digits, which):
     code, out, err = klevel_export(trials[1][which], tmp_path / "new" / "out")
     trial, written = folder_of(trials, which), tmp_path / "new" / "out"
@@ -100,6 +101,7 @@ def exported(prune, folder, architecture, grouping, keep=0.5):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_every_architecture_loads_back_the_same_and_knows_its_indices(prune, tmp_path, architecture):
     pair, before, plan, example = exported(prune, tmp_path, architecture, "filter")
     network = load(tmp_path)
@@ -129,6 +131,7 @@ def test_every_grouping_loads_back_the_same(prune, tmp_path, grouping):
         assert torch.equal(load(tmp_path)(example), pair.compact(example))
 
 
+@pytest.mark.slow
 def test_a_transformer_whose_stream_is_narrower_loads_back_the_same(prune, tmp_path):
     pair, before, plan, example = exported(prune, tmp_path, "vit_tiny", "coupled")
     with torch.no_grad():
@@ -140,6 +143,7 @@ def test_a_transformer_whose_stream_is_narrower_loads_back_the_same(prune, tmp_p
     assert onnx_file.write(pair.compact, example, tmp_path / "network.onnx") <= 1e-4
 
 
+@pytest.mark.slow
 def test_onnx_of_a_residual_network_whose_shortcuts_pick_channels(prune, tmp_path):
     pair, _, plan, example = exported(prune, tmp_path, "resnet20", "filter", keep=0.3)
     assert "shortcut" in [entry.get("kind") for entry in plan["modules"].values()]
