@@ -3,8 +3,8 @@
     python -m tests.benchmarks.bench_networks [NAME ...] [--groupings [filter] [coupled]] [--keep K] [--out CSV]
         [--limit SECONDS] [--torch-pruning CSV] [--no-torch-pruning] [--again]
 
-Random groups of every layer are kept. Weights are random, but as they are after training: no batch norm, bias or layer
-scale is at its first value, so that nothing is zero by accident. Every network and grouping is a process of its own,
+Random groups of every layer are kept, of networks with random weights (`tests.benchmarks.random_networks`).
+Every network and grouping is a process of its own,
 ended after --limit; its row is appended to --out as it comes, and is not computed again but with --again. torch-pruning
 prunes by its BasePruner with random importance, at the same ratio in every layer, once for a network; its rows are kept
 in the CSV of --torch-pruning (default: beside --out), and computed where they are missing but with --no-torch-pruning.
@@ -12,9 +12,10 @@ in the CSV of --torch-pruning (default: beside --out), and computed where they a
 
 status: ok, `masked` (right, but nothing was removed), `wrong` (another output than with zeros in place), skipped (the
 grouping does not apply), error, timeout. removed_share: of the groups that are zero, those really removed. macs_kept:
-multiply-adds compact / dense. difference: the largest of an output, right up to 1e-4 (1 + the largest output), in
-float64 where it is more in float32, as a random network may make much of rounding;
-relative: the same / the largest output; spread: the same between two images (near 0, agreement would say little).
+multiply-adds compact / dense. macs_kept_alike: the same of `filter` if layers that are added up lose the same filters,
+as those of torch-pruning do. difference: the largest of an output, right up to 1e-4 (1 + the largest output), in
+float64 where it is more in float32, as a random network may make much of rounding; relative: the same / the largest
+output; spread: the same between two images (near 0, agreement would say little).
 """
 
 import argparse
@@ -34,20 +35,22 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from methods.groups import Budget, NothingToDivide
+from methods.groups import Budget, Groups, NothingToDivide
 from results.errors import Untraceable
 from runners.measurement import count_macs, count_parameters
 from runners.networks.architectures import ARCHITECTURES, resolution
 from runners.networks.compaction import Realised, realise
 from runners.networks.comparison import agreement
+from runners.networks.graph.structure import structure_of
 from runners.networks.groupings import GROUPINGS
+from tests.benchmarks.random_networks import built, spread, standardise
 
 CLASSES = 1000
 THEIRS = "torch_pruning"  # in the place of a grouping
 ROOT = Path(__file__).parents[2]
 AS_SMALL = {"coupled": 1.1, "filter": 1.3}  # at most so many times the multiply-adds of torch-pruning's network
 COLUMNS = [
-    *("network", "params", "grouping", "status", "zero_groups", "removed_share", "macs_kept"),
+    *("network", "params", "grouping", "status", "zero_groups", "removed_share", "macs_kept", "macs_kept_alike"),
     *("torch_pruning_macs_kept", "difference", "relative", "spread", "seconds_group", "seconds_realise", "reason"),
     "torch_pruning_reason",
 ]
@@ -70,84 +73,6 @@ def names() -> list[str]:
 
     listed = torchvision.models.list_models(module=torchvision.models)
     return [*(f"torchvision/{n}" for n in listed), *(f"timm/{n}" for n in TIMM)]
-
-
-@torch.no_grad()
-def built(name: str) -> tuple[nn.Module, Tensor]:
-    """Return a network as it is after some training, and two random images."""
-    torch.manual_seed(0)
-    size = resolution(name) or 224
-    network = ARCHITECTURES[name](3, size, CLASSES).eval()
-    for norm in norms_of(network):
-        norm.running_mean.normal_(0, 0.1)
-        norm.running_var.uniform_(0.5, 1.5)
-        for key, parameter in norm.named_parameters(recurse=False):
-            parameter.uniform_(0.5, 1.5) if key == "weight" else parameter.normal_(0, 0.1)
-    for key, parameter in network.named_parameters():
-        if parameter.numel() and parameter.min() == parameter.max():  # no batch norm has such a one any more
-            _vary(key.rpartition(".")[2], parameter)
-    images = _images(2, size)
-    standardise(network, images)
-    return network, images
-
-
-def _images(n: int, size: int) -> Tensor:
-    """Random images with large structures: in plain noise, the averages of all images are the same."""
-    coarse = nn.functional.interpolate(torch.randn(n, 3, 5, 5), size=size, mode="bilinear")
-    return coarse + torch.randn(n, 3, size, size)
-
-
-def _vary(name: str, parameter: Tensor) -> None:
-    """Give a constant parameter random values: scales and factors about 1, biases and embeddings about 0."""
-    if parameter.min() != 0:
-        if parameter.numel() > 1:  # one value (a slope, a temperature) may stay
-            parameter.uniform_(0.5, 1.5)
-    elif parameter.dim() > 1 or "bias" in name or "beta" in name:
-        parameter.normal_(0, 0.02)
-    else:
-        parameter.uniform_(0.5, 1.5)
-
-
-def _tells(outputs: Tensor) -> bool:
-    """Whether outputs are of a usual size, and depend on the image: else an error might not show in them."""
-    return 1e-4 <= float(outputs.abs().max()) <= 1e4 and spread(outputs) > 0.05  # NaN is not
-
-
-def spread(outputs: Tensor) -> float:
-    """Return the largest difference between the outputs of two images, relative to the largest output."""
-    return float((outputs[0] - outputs[1]).abs().max() / outputs.abs().max())
-
-
-def standardise(network: nn.Module, images: Tensor) -> None:
-    """Where its outputs would not tell of an error, give every batch norm the moments of what it reads, zeros included.
-
-    All other layers get outputs of standard deviation 1.
-    """
-    if _tells(network(images)):
-        return
-    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    hooks = [layer.register_forward_hook(_scale_to_one) for layer in layers]
-    for norm in norms_of(network):
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean over all batches, which is one
-        norm.train()
-    network(_images(4, images.shape[-1]))
-    for norm in norms_of(network.eval()):
-        norm.running_var.clamp_(min=1e-2)  # or rounding errors of a constant channel would grow
-    for hook in hooks:
-        hook.remove()
-
-
-def norms_of(network: nn.Module) -> list[Any]:
-    """Return all batch norms."""
-    return [m for m in network.modules() if isinstance(getattr(m, "running_mean", None), Tensor)]
-
-
-def _scale_to_one(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-    factor = 1 / output.std().clamp(1e-6, 1e6)
-    for parameter in layer.parameters(recurse=False):
-        parameter.mul_(factor)
-    return output * factor
 
 
 def macs(network: nn.Module, example: Tensor) -> int | None:
@@ -173,7 +98,7 @@ def removed_share(masks: Sequence[Tensor], realised: Realised) -> float | None:
 @torch.no_grad()
 def prune(row: Row, name: str, grouping: str, keep: float) -> None:
     """Fill the row of a network pruned as klevel does. Raises whatever klevel raises."""
-    network, images = built(name)
+    network, images = built(name, CLASSES)
     row["params"] = count_parameters(network)
     dense = macs(network, images)
     begin = time.perf_counter()
@@ -184,8 +109,26 @@ def prune(row: Row, name: str, grouping: str, keep: float) -> None:
         row |= {"status": "skipped", "reason": str(error)}
         return
     row["seconds_group"] = time.perf_counter() - begin
+    before = [p.clone() for p in network.parameters()] if grouping == "filter" else []
     chance = torch.Generator().manual_seed(1)
-    masks = Budget.of(groups, keep, "layer").select([torch.rand(f.shape, generator=chance) for f in groups])
+    scores = [torch.rand(f.shape, generator=chance) for f in groups]
+    realised = realise_at(row, network, groups, grouping, images, scores, keep)
+    row["status"] = "masked" if realised.realisation == "masked" else "ok"
+    row["macs_kept"] = ratio(macs(realised.network, images), dense)
+    row["reason"] = realised.reason
+    if before:
+        for parameter, value in zip(network.parameters(), before, strict=True):
+            parameter.copy_(value)
+        scores = alike(network, groups, images, chance)
+        realised = realise_at({}, network, groups, grouping, images, scores, keep)
+        row["macs_kept_alike"] = ratio(macs(realised.network, images), dense)
+
+
+def realise_at(
+    row: Row, network: nn.Module, groups: Groups, grouping: str, images: Tensor, scores: list[Tensor], keep: float
+) -> Realised:
+    """Set all but the best groups to zero, realise it, and fill in how that went. Raises ValueError if it is wrong."""
+    masks = Budget.of(groups, keep, "layer").select(scores)
     groups.scale_(masks)
     standardise(network, images)
     begin = time.perf_counter()
@@ -198,11 +141,30 @@ def prune(row: Row, name: str, grouping: str, keep: float) -> None:
     found = agreement(network, realised.network, images)
     row |= {"difference": found.largest, "relative": found.largest / float(outputs.abs().max())}
     row["spread"] = spread(outputs)
-    row["status"] = "wrong" if not found.ok else "masked" if realised.realisation == "masked" else "ok"
     row["zero_groups"] = sum(int((~mask).sum()) for mask in masks)
     row["removed_share"] = removed_share(masks, realised)
-    row["macs_kept"] = ratio(macs(realised.network, images), dense)
-    row["reason"] = realised.reason
+    if not found.ok:
+        raise Wrong(f"the compact network is off by {found.largest:.2g}")
+    return realised
+
+
+class Wrong(Exception):
+    """A compact network computes something else than the one with zeros in place."""
+
+
+def alike(network: nn.Module, groups: Groups, images: Tensor, chance: torch.Generator) -> list[Tensor]:
+    """Return random scores that are the same for filters whose outputs are added up."""
+    structure = structure_of(network, images)
+    channels = structure.channels.coupled
+    values = torch.rand(int(channels.max()) + 1, generator=chance)
+    names = {id(p): n for n, p in network.named_parameters()}
+    scores = []
+    for family in groups:
+        first = family.parts[0]
+        labels = structure.labels.ranges[names[id(first.parameter)], first.dims[0]].labels
+        own = labels if first.places is None else labels[first.places.reshape(len(first.places), -1)[:, 0]]
+        scores.append(values[channels[own]].reshape(family.shape))
+    return scores
 
 
 def prune_by_torch_pruning(row: Row, name: str, keep: float) -> None:
@@ -249,6 +211,8 @@ def one(name: str, grouping: str, keep: float) -> None:
     row: Row = {}
     try:
         prune_by_torch_pruning(row, name, keep) if grouping == THEIRS else prune(row, name, grouping, keep)
+    except Wrong as error:
+        row |= {"status": "wrong", "reason": str(error)}
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
@@ -302,7 +266,8 @@ def sums(table: pd.DataFrame) -> pd.DataFrame:
         ok, theirs = rows["status"] == "ok", rows["torch_pruning_macs_kept"].notna()
         both = rows[rows["status"].isin(["ok", "masked"]) & theirs]
         limit = AS_SMALL.get(str(grouping), 1.1)
-        as_small = both["macs_kept"] <= limit * both["torch_pruning_macs_kept"]
+        kept = both["macs_kept_alike"].fillna(both["macs_kept"])
+        as_small = kept <= limit * both["torch_pruning_macs_kept"]
         row: Row = {"library": library, "grouping": grouping, "n": len(rows), "ok": ok.sum()}
         row["really smaller"] = (ok & (rows["macs_kept"] < 1)).sum()
         row |= {s: (rows["status"] == s).sum() for s in ("masked", "wrong", "skipped", "error", "timeout")}
