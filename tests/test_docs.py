@@ -1,6 +1,7 @@
 """What the documentation says works."""
 
 import copy
+import dataclasses
 import os
 import re
 import subprocess
@@ -13,7 +14,8 @@ import torch
 from torch import nn
 
 from analysis.output import known
-from methods import Budget
+from methods import Budget, Family, Member
+from runners.datasets import Folders, Images
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.compaction import realise
 from runners.networks.comparison import compare_outputs
@@ -97,6 +99,13 @@ def test_the_sums_over_networks_of_others_are_those_of_the_table():
 def test_every_grouping_is_in_the_document():
     text = (ROOT / "docs" / "groupings.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(GROUPINGS)
+
+
+@pytest.mark.parametrize("kind", [Member, Family, Budget, Images, Folders])
+def test_what_a_user_fills_in_is_documented_field_by_field(kind):
+    text = " ".join((ROOT / "docs" / "groupings.md").read_text().split() + (ROOT / "README.md").read_text().split())
+    fields = kind._fields if issubclass(kind, tuple) else [f.name for f in dataclasses.fields(kind)]
+    assert f"`{kind.__name__}({', '.join(fields)})`" in text
 
 
 def test_the_links_of_the_documents_are_there():

@@ -20,7 +20,10 @@ from runners.networks import sparse
 from runners.networks.graph.branches import without_branches
 from runners.networks.layers.attention import FewerHeads
 from runners.networks.layers.channel_selection import ChannelSelection
+from runners.networks.layers.group_norm import CountedGroupNorm
 from runners.networks.layers.layer_norm import CountedLayerNorm
+from runners.networks.layers.response_norm import CountedResponseNorm
+from runners.networks.layers.window_attention import ShiftedWindows, WindowAttention, window_attention
 from runners.networks.layers.zero_padding_shortcut import ZeroPaddingShortcut
 
 
@@ -65,12 +68,39 @@ def _build_norm(description: dict[str, Any], dense: nn.Module | None) -> Counted
     return CountedLayerNorm(count, count, description["dim"], description["eps"], affine=(scaled, shifted))
 
 
+def _describe_group_norm(layer: CountedGroupNorm) -> dict[str, Any]:
+    affine = [layer.weight is not None, layer.bias is not None]
+    return {"left": layer.left, "count": layer.count, "eps": layer.eps, "affine": affine}
+
+
+def _build_group_norm(description: dict[str, Any], dense: nn.Module | None) -> CountedGroupNorm:
+    left, (scaled, shifted) = description["left"], description["affine"]
+    layer = CountedGroupNorm(left, description["count"], description["eps"], (scaled, shifted))
+    for name, child in () if dense is None else dense.named_children():
+        layer.add_module(name, child)
+    return layer
+
+
+def _describe_response_norm(layer: CountedResponseNorm) -> dict[str, Any]:
+    return {"count": layer.count, "dim": layer.dim, "pixels": layer.pixels, "eps": layer.eps}
+
+
+def _build_response_norm(description: dict[str, Any], dense: nn.Module | None) -> CountedResponseNorm:
+    count, dim, pixels = description["count"], description["dim"], description["pixels"]
+    return CountedResponseNorm(count, count, dim, pixels, description["eps"])
+
+
 def _build_heads(description: dict[str, Any], dense: nn.Module | None) -> FewerHeads:
     assert isinstance(dense, nn.MultiheadAttention), "attention has fewer heads than another"
     width = dense.embed_dim
     in_proj = nn.Linear(width, 3 * width, bias=dense.in_proj_bias is not None)
     out_proj = nn.Linear(width, width, bias=dense.out_proj.bias is not None)
     return FewerHeads(in_proj, out_proj, description["head_dim"], description["dropout"])
+
+
+def _build_windows(description: dict[str, Any], dense: nn.Module | None) -> WindowAttention:
+    assert isinstance(dense, ShiftedWindows), "attention within windows takes the place of another"
+    return window_attention(dense)
 
 
 def _build_without(description: dict[str, Any], dense: nn.Module | None) -> nn.Module:
@@ -88,9 +118,12 @@ KINDS: dict[str, ModuleKind] = {
     "shortcut": ModuleKind(ZeroPaddingShortcut, _describe_shortcut, _build_shortcut),
     "gathered": ModuleKind(ChannelSelection, lambda layer: {"index": layer.index.tolist()}, _build_selection),
     "counted_norm": ModuleKind(CountedLayerNorm, _describe_norm, _build_norm),
+    "counted_group_norm": ModuleKind(CountedGroupNorm, _describe_group_norm, _build_group_norm),
+    "counted_response_norm": ModuleKind(CountedResponseNorm, _describe_response_norm, _build_response_norm),
     "fewer_heads": ModuleKind(
         FewerHeads, lambda layer: {"head_dim": layer.head_dim, "dropout": layer.dropout}, _build_heads
     ),
+    "window_attention": ModuleKind(WindowAttention, lambda layer: {"head_dim": layer.head_dim}, _build_windows),
     "without": ModuleKind(fx.GraphModule, lambda network: {"branches": network.meta["without"]}, _build_without),
     "sparse_conv2d": ModuleKind(sparse.SparseConv2d, sparse.describe, _build_sparse),
     "sparse_linear": ModuleKind(sparse.SparseLinear, sparse.describe, _build_sparse),

@@ -15,6 +15,7 @@ from results.errors import Untraceable
 from runners.networks.architectures.vit import Attention
 from runners.networks.graph.layers import Layer, numbered
 from runners.networks.layers import is_opaque
+from runners.networks.layers.counted_norm import CountedNorm
 
 SUMS = (operator.add, operator.iadd, torch.add)
 
@@ -45,8 +46,8 @@ class Branch:
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         # a norm with an activation of its own, as timm has them, is a norm
-        whole = isinstance(module, Attention | _NormBase | nn.LayerNorm | nn.GroupNorm) or is_opaque(module)
-        return whole or super().is_leaf_module(module, name)
+        norms = _NormBase | nn.LayerNorm | nn.GroupNorm | CountedNorm
+        return isinstance(module, Attention | norms) or is_opaque(module) or super().is_leaf_module(module, name)
 
 
 def branches(network: nn.Module) -> list[Branch]:

@@ -170,7 +170,9 @@ class Labels:
         arrays, extents = parts[0]
         for other, wide in parts[1:]:
             if product and wide.numel() < extents.numel():
-                self.gates.extend(other)
+                # what a channel is multiplied with that comes from itself, as in a response norm, is no gate
+                own = [a.flatten() for a in arrays]
+                self.gates.extend(o for o in other if not any(torch.equal(o.flatten(), a) for a in own))
             arrays = self._merged(arrays, extents, other, wide, self.tie_factors if product else self.tie)
             extents = torch.Size(map(max, zip(extents, wide, strict=True)))
         return arrays
@@ -204,13 +206,18 @@ class Labels:
 
     def channels(self) -> Channels:
         """Return the channels that the labels amount to."""
-        while unsettled := [a for a in self._joint if len(support(compress(self._classes(*self._every)[a]))) > 1]:
+        while unsettled := self._unsettled():
             for array in unsettled:
                 # code that views a dim as two, without a product over one of them: the finer division of the two
                 self.collapse(array, [max(support(array), key=lambda d: array.shape[d])])
         every = self._every
         kinds = (every, [self._ties], [*every, self._copies])
         return Channels(self, *(self._classes(*kind) for kind in kinds))
+
+    def _unsettled(self) -> list[Tensor]:
+        """Return the arrays over several dims whose channels differ along more than one of them."""
+        classes = self._classes(*self._every)
+        return [a for a in self._joint if len(support(compress(classes[a]))) > 1]
 
     @property
     def _every(self) -> list[list[tuple[Tensor, Tensor]]]:

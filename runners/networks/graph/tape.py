@@ -142,6 +142,7 @@ class _Recorder(TorchDispatchMode):
         self.tape = Tape()
         self._values: MutableMapping[Tensor, int] = WeakTensorKeyDictionary()  # only what runs next stays in memory
         self._stale: MutableMapping[Tensor, bool] = WeakTensorKeyDictionary()
+        self._parts: MutableMapping[Tensor, tuple[Tensor, Any]] = WeakTensorKeyDictionary()  # slices, and of what
         self._modules = [""]
         self._opaque: str | None = None
         self._names = {id(m): n for n, m in network.named_modules()}
@@ -171,6 +172,9 @@ class _Recorder(TorchDispatchMode):
         stale = any(t in self._stale for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor))
         result = function(*args, **kwargs)
         written = self._written(function, args)
+        wholes = [w for a in args if id(a) in written and not stale for w in self._wholes(a)]
+        if function is torch.ops.aten.slice.Tensor:
+            self._parts[result] = (args[0], args[1:])
         outputs = []
         for tensor in (t for t in tree_leaves(result) if isinstance(t, Tensor)):
             if id(tensor) in written:
@@ -181,6 +185,8 @@ class _Recorder(TorchDispatchMode):
             return result
         operator = operator.removesuffix("_") if written else operator
         self.tape.nodes.append(Node(operator, function, refs, named, outputs, self._modules[-1], stale, bool(written)))
+        for part, whole, place in wholes:
+            self._write_through(part, whole, place)
         return result
 
     def _reference(self, leaf: Any) -> Any:
@@ -197,6 +203,20 @@ class _Recorder(TorchDispatchMode):
         self._stale.pop(tensor, None)
         views = [t for t in self._values if t is not tensor and _storage(t) == _storage(tensor)]
         self._stale.update(dict.fromkeys(views, True))
+
+    def _wholes(self, part: Tensor) -> Iterator[tuple[Tensor, Tensor, Any]]:
+        """Yield a slice, the tensor of which it is one, and where; then the same of that, as long as it is known."""
+        while part in self._parts and self._parts[part][0] not in self._stale:
+            whole, place = self._parts[part]
+            yield part, whole, place
+            part = whole
+
+    def _write_through(self, part: Tensor, whole: Tensor, place: Any) -> None:
+        """Record that what was written to a slice was written to the tensor of which it is one."""
+        refs = (Ref(self.value_of(whole)), Ref(self.value_of(part)), *place)
+        function = torch.ops.aten.slice_scatter.default
+        self.tape.nodes.append(Node("slice_scatter", function, refs, {}, [self.new(whole)], self._modules[-1]))
+        self._stale.pop(whole)
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:

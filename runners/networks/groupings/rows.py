@@ -41,7 +41,8 @@ def _divided(structure: Structure) -> list[TracedLayer]:
     """
     gates = structure.marked(structure.labels.gates)
     gate = structure.channels.with_any(structure.channels.sums, gates)[structure.channels.sums]
-    rows = ((x, _rows(structure, x)) for x in structure.layers if x.name not in structure.outputs)
+    layers = [x for x in structure.layers if x.name not in structure.outputs]
+    rows = ((x, _rows(structure, x)) for x in layers if x.module.weight.shape[_output_dim(x)] > 1)  # one has no label
     return [x for x, own in rows if bool(structure.made[own].all()) and not bool(gate[own].all())]
 
 

@@ -42,3 +42,8 @@ def _(layer: nn.MultiheadAttention, change: Change) -> nn.Module:
     last = nn.Linear(mixed, outputs, bias=layer.out_proj.bias is not None, device="meta")
     last.weight, last.bias = layer.out_proj.weight, layer.out_proj.bias
     return FewerHeads(joined, last, layer.head_dim, layer.dropout).train(layer.training)
+
+
+@resize.register
+def _(layer: FewerHeads, change: Change) -> nn.Module:
+    return layer  # its parameters say how many heads and inputs there are

@@ -102,6 +102,15 @@ def channel_sources(layer: nn.Module) -> Tensor | None:
     return None
 
 
+@singledispatch
+def counts_channels(layer: nn.Module) -> bool:
+    """Return whether `resize` gives a layer that counts channels that are gone in its means over channels.
+
+    Channels that are zero before such a mean can go then, as from a sum.
+    """
+    return False
+
+
 def is_opaque(layer: nn.Module) -> bool:
     """Return whether a layer says itself how channels pass, instead of the operations that it runs."""
     return channel_sources.dispatch(type(layer)) is not channel_sources.dispatch(object)

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from runners.networks.layers.kinds import Change, resize
+from runners.networks.layers.counted_norm import CountedNorm
+from runners.networks.layers.kinds import Change, counts_channels, resize
 
 
-class CountedLayerNorm(nn.Module):
-    """A layer norm (Ba et al. 2016) of the channels that are left, of `count` channels, all others of which are zero.
-
-    With n = count, mean = sum_j x_j / n and variance = (sum_j (x_j - mean)^2 + (n - width) mean^2) / n over the width
-    channels that are left, it returns (x - mean) / sqrt(variance + eps) * weight + bias: what the norm of all n is.
-    """
+class CountedLayerNorm(CountedNorm):
+    """A layer norm (Ba et al. 2016) of the channels that are left of `count`, all others of which are zero."""
 
     def __init__(self, width: int, count: int, dim: int = -1, eps: float = 1e-5, *, affine: tuple[bool, bool]) -> None:
         """dim: of the channels. affine: whether there is a weight, and a bias."""
-        super().__init__()
-        self.count, self.dim, self.eps = count, dim, eps
-        self.weight = nn.Parameter(torch.ones(width)) if affine[0] else None
-        self.bias = nn.Parameter(torch.zeros(width)) if affine[1] else None
+        super().__init__(width, count, dim, eps, affine)
+
+    def total(self, x: Tensor) -> Tensor:
+        """Return the sum over the channels, which keep length 1."""
+        return x.sum(self.dim, keepdim=True)
+
+    def gone(self, x: Tensor) -> int:
+        """Return the number of channels that are gone."""
+        return self.count - x.size(self.dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the input's shape."""
-        gone = self.count - x.size(self.dim)
-        mean = x.sum(self.dim, keepdim=True) / self.count
-        centred = x - mean
-        variance = (centred.square().sum(self.dim, keepdim=True) + gone * mean.square()) / self.count
-        result = centred * torch.rsqrt(variance + self.eps)
-        shape = [1] * x.dim()
-        shape[self.dim] = x.size(self.dim)
-        if self.weight is not None:
-            result = result * self.weight.view(shape)
-        return result if self.bias is None else result + self.bias.view(shape)
+        return self.normed(x)
+
+
+@counts_channels.register
+def _(layer: nn.LayerNorm) -> bool:
+    return True
 
 
 @resize.register

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from runners.networks.graph.arrays import compress, support
+from runners.networks.graph.arrays import along, compress, support
 from runners.networks.graph.labels import FIXED, Labels
 from runners.networks.graph.rules.base import UNKNOWN, nothing_is_zero, rule
 from runners.networks.graph.tape import Node, Ref
@@ -216,11 +216,62 @@ class Stack:
         zeros.set(node.outputs[0], compress(torch.stack(masks, dim)))
 
 
-@rule("empty", "empty_like", "zeros", "ones", "full", "arange", "scalar_tensor", "new_zeros", "new_ones", "new_empty")
-@rule(
-    "zeros_like", "ones_like", "full_like", "new_full", "fill", "zero", "linspace", "eye", "rand", "randn", "bernoulli"
-)
-@rule("new_empty_strided", "empty_strided", "empty_permuted", "bernoulli_p", "tril_indices", "triu_indices")
+@rule("slice_scatter")
+class Write:
+    """A part of a tensor, along one dim, replaced by another tensor."""
+
+    def labels(self, labels: Labels, node: Node) -> None:
+        """Tie the labels of the part to those of what is written there, and those along all other dims."""
+        source, written = node.inputs
+        rank = len(labels.tape.shapes[source])
+        dim = node.argument(2, "dim", 0) % rank
+        own, part = labels.on(source, dim), labels.on(written, dim)
+        rest = labels.join([source, written], without=dim)
+        if own is None:
+            labels.fix(part)
+        else:
+            labels.tie_or_fix(own[_part(node, len(own))], part)
+            rest.append(along(own, dim, rank))
+        labels.set(node.outputs[0], rest)
+
+    def zeros(self, zeros: Zeros, node: Node) -> None:
+        """The zeros of what is written, and those of the rest."""
+        source, written = node.inputs
+        size = zeros.channels.labels.tape.shapes[source]
+        dim = node.argument(2, "dim", 0) % len(size)
+        before, after = zeros.of(source), zeros.of(written)
+        shape = [size[d] if d == dim else max(before.shape[d], after.shape[d]) for d in range(len(size))]
+        mask = before.expand(shape).clone()
+        mask[(slice(None),) * dim + (_part(node, size[dim]),)] = after
+        zeros.set(node.outputs[0], compress(mask))
+
+
+def _part(node: Node, size: int) -> slice:
+    """Return which indices of a dim of this size an operation writes to."""
+    start, end = (node.argument(place, name) for place, name in ((3, "start"), (4, "end")))
+    return slice(*slice(start, end, node.argument(5, "step", 1)).indices(size))
+
+
+@rule("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "fill", "zero")
+class Filled:
+    """New values in the shape of the first input: as many of them go as go there."""
+
+    def labels(self, labels: Labels, node: Node) -> None:
+        """Pass the labels on."""
+        labels.set(node.outputs[0], labels.of(node.inputs[0]))
+
+    def zeros(self, zeros: Zeros, node: Node) -> None:
+        """All are zero, or none is."""
+        zero = node.operator in ("zeros_like", "zero")
+        if node.operator in ("fill", "full_like"):
+            zero = node.value(1) is None and node.argument(1, "value", node.argument(1, "fill_value")) == 0
+        rank = len(zeros.channels.labels.tape.shapes[node.outputs[0]])
+        zeros.set(node.outputs[0], torch.full((1,) * rank, zero))
+
+
+@rule("empty", "zeros", "ones", "full", "arange", "scalar_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
+@rule("linspace", "eye", "rand", "randn", "bernoulli", "bernoulli_p", "tril_indices", "triu_indices")
+@rule("new_empty_strided", "empty_strided", "empty_permuted")
 class Create:
     """New tensors: fixed."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from runners.networks.graph.arrays import along, over, vector
 from runners.networks.graph.labels import Labels
 from runners.networks.graph.rules.base import nothing_is_zero, rule
 from runners.networks.graph.tape import Node
 from runners.networks.graph.zeros import Zeros
+from runners.networks.layers import counts_channels
 
 
 def _affine(node: Node, first: int) -> list[int]:
@@ -63,7 +63,7 @@ class LayerNorm:
         """Tie scale and shift to the last dim, and fix what the norm cannot count."""
         source = node.inputs[0]
         rank, last = len(labels.tape.shapes[source]), len(node.args[1])
-        counted = last == 1 and _can_count(labels, node)
+        counted = last == 1 and _can_count(labels, node, "permute")
         for array in labels.within(source, range(rank - last))[1]:
             if counted:
                 labels.summed.append(array.flatten())
@@ -85,19 +85,35 @@ class LayerNorm:
             zeros.set(node.outputs[0], along(_without_scale(zeros, node, 2, shape[-1]), -1, len(shape)))
 
 
-def _can_count(labels: Labels, node: Node) -> bool:
-    """Return whether a module is a layer norm and nothing else, perhaps of channels that it moves to the end first."""
+def _can_count(labels: Labels, node: Node, *moves: str) -> bool:
+    """Return whether a module is a norm that can count channels that are gone, and runs nothing else but these moves.
+
+    What its own modules run, such as an activation behind the norm, is not its own.
+    """
     inside = {n.operator for n in labels.tape.by_module[node.module]}
-    plain = not inside - {"native_layer_norm", "permute", "clone"}
-    return plain and isinstance(labels.network.get_submodule(node.module), nn.LayerNorm)
+    plain = inside <= {node.operator, "clone", *moves}
+    return plain and counts_channels(labels.network.get_submodule(node.module))
 
 
 @rule("native_group_norm", "group_norm")
 class GroupNorm(BatchNorm):
-    """A norm over groups of channels: the channels stay, as their number is that of the mean."""
+    """A norm over groups of channels, dim 1.
+
+    A channel can go where it is zero and the module can be told to count it all the same, as for a layer norm.
+    """
 
     def labels(self, labels: Labels, node: Node) -> None:
-        """Fix the channels."""
-        labels.fix_all(node.inputs)
-        for output in node.outputs:
-            labels.set(output, [])
+        """Tie the channels to scale and shift, and fix all else; the channels too where the norm cannot count."""
+        super().labels(labels, node)
+        channels = labels.on(node.inputs[0], 1)
+        if channels is not None:
+            labels.summed.append(channels)
+        if not _can_count(labels, node):
+            labels.fix(channels)
+
+    def zeros(self, zeros: Zeros, node: Node) -> None:
+        """A channel is zero if its scale and shift are; one that goes has to be zero before the norm."""
+        source = node.inputs[0]
+        size = zeros.channels.labels.tape.shapes[source][1]
+        zeros.need(zeros.channels.labels.on(source, 1), ~vector(over(zeros.of(source), 1), 0, size))
+        super().zeros(zeros, node)

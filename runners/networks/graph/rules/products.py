@@ -36,7 +36,7 @@ class MatrixProduct:
         rows = [(d, labels.on(left, d)) for d in range(rank - 1)]
         result = [along(own, d, rank) for d, own in rows if own is not None]
         if (made := labels.on(right, columns)) is not None:
-            if known:
+            if known and left not in labels.tape.weights:  # else it makes a parameter, such as a bias of positions
                 labels.made.append(made)
             result.append(along(made, rank - 1, rank))
         labels.set(output, result)

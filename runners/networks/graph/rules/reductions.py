@@ -11,6 +11,7 @@ from runners.networks.graph.labels import Labels
 from runners.networks.graph.rules.base import nothing_is_zero, rule
 from runners.networks.graph.tape import Node
 from runners.networks.graph.zeros import Zeros
+from runners.networks.layers import counts_channels
 
 KEEP_ZERO = (
     "sum",
@@ -33,11 +34,11 @@ class Reduction:
     """A function of all elements along some dims."""
 
     def labels(self, labels: Labels, node: Node) -> None:
-        """Fix labels along the dims that are reduced, but for a sum, to which zeros add nothing."""
+        """Fix labels along the dims that are reduced, but for a sum, to which zeros add nothing, or a counted mean."""
         source, dims = node.inputs[0], _dims(labels.tape.shapes[node.inputs[0]], node)
         kept, lost = labels.within(source, [d for d in range(len(labels.tape.shapes[source])) if d not in dims])
         for array in lost:
-            if node.operator == "sum":
+            if _counts(labels, node):
                 labels.summed.append(array)
             else:
                 labels.fix(array)
@@ -50,7 +51,7 @@ class Reduction:
         shapes = zeros.channels.labels.tape.shapes
         source, dims = node.inputs[0], _dims(shapes[node.inputs[0]], node)
         mask = zeros.of(source)
-        if node.operator == "sum":
+        if _counts(zeros.channels.labels, node):
             for array in zeros.channels.labels.of(source):
                 if not set(support(array)) - set(dims):
                     own = reduced(mask, [d for d in range(mask.dim()) if d not in support(array)])
@@ -58,6 +59,13 @@ class Reduction:
         for output in node.outputs:
             result = reduced(mask, dims) if node.operator in KEEP_ZERO else falses(mask.dim())
             zeros.set(output, _dropped(result, dims, shapes[output]))
+
+
+def _counts(labels: Labels, node: Node) -> bool:
+    """Return whether zeros that are gone change nothing: in a sum, or a mean of a layer that counts them."""
+    if node.operator == "mean":
+        return counts_channels(labels.network.get_submodule(node.module))
+    return node.operator == "sum"
 
 
 def _dims(shape: tuple[int, ...], node: Node) -> list[int]:

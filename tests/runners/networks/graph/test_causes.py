@@ -178,7 +178,14 @@ NETWORKS = {
     "three dimensions": lambda: Net(lambda n, x: hidden(n, x[:, :, None]), hidden=nn.Conv3d(8, 6, (1, 3, 3))),
     "layer norm, channels last": lambda: Net(norm_of_last, norm=nn.LayerNorm(8), hidden=nn.Linear(8, 6), **NORMED),
     "layer norm, channels first": lambda: normed(LayerNorm2d(8), **NORMED),
-    "group norm": lambda: normed(nn.GroupNorm(2, 8), goes="hidden", stays="first norm"),
+    "group norm": lambda: normed(nn.GroupNorm(2, 8), **NORMED),
+    "gate of one channel": lambda: Net(
+        lambda n, x: hidden(n, x * torch.sigmoid(n.single(x.mean((2, 3))[:, None])[:, 0, :, None, None])),
+        single=nn.Conv1d(1, 1, 3, padding=1),
+        hidden=conv(8, 6),
+        goes="hidden",
+        stays="first single",
+    ),
     "local response norm": lambda: normed(nn.LocalResponseNorm(3), **WHOLE),
     "weight norm": lambda: Net(
         lambda n, x: hidden(n, n.kernel(x)),
