@@ -7,6 +7,7 @@ scales of a network that was not trained.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from traceback import walk_tb
 
@@ -19,6 +20,7 @@ from runners.networks.graph.arrays import marked
 from runners.networks.graph.structure import Structure, structure_of
 
 TRIES = 32  # smaller networks run in a search; what is not proved by then stays. No clock: rows must not depend on it
+FAILURES = 3  # of single parts in a row after which no other part is tried that changes a module of that class
 SMALL = 1e-2  # vectors below this are as good as zero
 
 
@@ -57,6 +59,7 @@ class _Search:
     def __init__(self, masked: nn.Module, structure: Structure, parts: Sequence[Tensor], images: Tensor) -> None:
         self._masked, self._structure, self._parts, self._images = masked, structure, parts, images
         self._tries = 0
+        self._failures: Counter[str] = Counter()  # of single parts in a row, by the class of the module that stopped
 
     def largest(self, places: list[int]) -> list[int]:
         """Return places that are right together: all, or those left without what stops the smaller network."""
@@ -72,14 +75,23 @@ class _Search:
 
         tried: whether all of them together are known to be wrong.
         """
+        more = [i for i in more if i not in self._given_up(more)]
         if not more or self._late:
             return kept
-        if not tried and self._try([*kept, *more]) is None:
+        stopped = "" if tried else self._try([*kept, *more])
+        if stopped is None:
+            self._failures.clear()
             return [*kept, *more]
         if len(more) == 1:
+            self._failures[stopped] += 1
             return kept
         half = len(more) // 2
         return self._extended(self._extended(kept, more[:half]), more[half:])
+
+    def _given_up(self, places: list[int]) -> set[int]:
+        """Return the places of parts that change modules whose code has stopped too often for other widths."""
+        hopeless = [kind for kind, n in self._failures.items() if n >= FAILURES]
+        return {i for kind in hopeless for i in self._touching(kind, places)}
 
     @property
     def _late(self) -> bool:

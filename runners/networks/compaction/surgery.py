@@ -15,7 +15,6 @@ from runners.networks.layers import Change, resize
 
 # operations whose first input has the channels of the layer that they are, and along which dim
 CHANNELS = {"convolution": 1, "native_batch_norm": 1, "opaque": 1, "native_layer_norm": -1, "native_group_norm": 1}
-PARTS = ("split_with_sizes", "split")
 
 
 def remove(network: nn.Module, structure: Structure, gone: Tensor) -> nn.Module:
@@ -74,7 +73,7 @@ class _Remaining:
         tape = self.structure.tape
         values = dict.fromkeys(v for n in nodes for v in [*n.inputs, *n.outputs])
         shapes = [(tape.shapes[v], self.shape(v)) for v in values]
-        lists = [self._parts(n) for n in nodes if n.operator in PARTS]
+        lists = [sizes for n in nodes for sizes in self._parts(n)]
         operators = tuple(n.operator for n in nodes)
         for node in nodes:
             if (dim := CHANNELS.get(node.operator)) is not None:
@@ -83,12 +82,20 @@ class _Remaining:
                 return Change(inputs, outputs, shapes, lists, operators)
         return Change(None, None, shapes, lists, operators)
 
-    def _parts(self, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the sizes of the parts that an operation splits a tensor into, as they were and as they have to be."""
-        tape, dim = self.structure.tape, node.argument(2, "dim", 0)
-        before = tuple(tape.shapes[v][dim] for v in node.outputs)
-        after = tuple(self.shape(v)[dim] for v in node.outputs)
-        return (before[:1], after[:1]) if node.operator == "split" else (before, after)
+    def _parts(self, node: Node) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Yield the sizes of the parts that an operation takes of a tensor, as they were and as they have to be."""
+        tape = self.structure.tape
+        if node.operator == "slice":
+            dim = node.argument(1, "dim", 0)
+            size, kept = tape.shapes[node.inputs[0]][dim], self.along(node.inputs[0], dim)
+            for cut in (node.argument(2, "start"), node.argument(3, "end")):
+                if isinstance(cut, int) and 0 < abs(cut) < size:
+                    yield (abs(cut),), (int((kept < cut if cut > 0 else kept >= size + cut).sum()),)
+        elif node.operator in ("split", "split_with_sizes"):
+            dim = node.argument(2, "dim", 0)
+            before = tuple(tape.shapes[v][dim] for v in node.outputs)
+            after = tuple(self.shape(v)[dim] for v in node.outputs)
+            yield (before[:1], after[:1]) if node.operator == "split" else (before, after)
 
 
 def _slice_tensors(network: nn.Module, remaining: _Remaining) -> set[str]:

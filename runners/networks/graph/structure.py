@@ -126,11 +126,23 @@ class Structure:
     def divisible(self) -> Tensor:
         """bool (channels,), free channels that can be removed once all parameters that make them are zero."""
         chosen = self.free
-        while True:
-            missed = self.missed(self.zeros_of(chosen[self.channels.all]), torch.zeros_like(chosen))
-            if not bool((chosen & missed).any()):
-                return chosen
+        while bool((missed := self.missed_if_zero(chosen[self.channels.all])).any()):
             chosen = chosen & ~missed
+        return chosen
+
+    def missed_if_zero(self, labels: Tensor) -> Tensor:
+        """Return the mask (bool, (channels,)) of the channels whose removal would change what a layer reads.
+
+        labels: bool (labels,), of which the members are zero: first those of one half of the channels, then those of
+        the other, as the layers that read them are not zero as a whole.
+        """
+        every = self.channels.all
+        result = torch.zeros_like(self.free)
+        for half in (every % 2 == 0, every % 2 == 1):
+            own = labels & half
+            missed = self.missed(self.zeros_of(own), torch.zeros_like(self.free))
+            result |= missed & marked(len(missed), [every[own]])
+        return result
 
     def missed(self, parameters: Mapping[str, Tensor], gone: Tensor) -> Tensor:
         """Return the mask (bool, (channels,)) of the channels whose removal would change what a layer reads.

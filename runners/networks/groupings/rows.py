@@ -67,8 +67,7 @@ def alone_of(structure: Structure) -> Tensor:
     alone = (torch.bincount(pairs[0], minlength=int(sums.max()) + 1) == 1)[sums] & structure.free[every]
     # channels of a layer that only copies others, such as a padded shortcut, are sums of several layers too
     alone &= ~structure.channels.with_any(sums, structure.padded)[sums]
-    missed = structure.missed(structure.zeros_of(alone), torch.zeros_like(structure.free))
-    return alone & ~missed[every]
+    return alone & ~structure.missed_if_zero(alone)[every]
 
 
 def _families(structure: Structure, layer: TracedLayer, every: Tensor) -> Iterator[Family]:

@@ -8,7 +8,9 @@ from torch.nn.utils import parametrizations, prune
 
 from methods.groups import Budget
 from runners.networks.compaction import realise
+from runners.networks.compaction.proof import removable_channels
 from runners.networks.comparison import compare_outputs
+from runners.networks.graph.structure import structure_of
 from runners.networks.groupings import GROUPINGS
 
 IMAGES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -149,6 +151,12 @@ NETWORKS = {
     "split": lambda: Net(lambda n, x: apart(*n.hidden(x).split(n.sizes, 1)), hidden=conv(8, 16), sizes=[4, 12]),
     "unbind": lambda: Net(lambda n, x: apart(*n.hidden(x).unflatten(1, (2, -1)).unbind(1)), hidden=conv(8, 16)),
     "slice": lambda: Net(slices, hidden=conv(8, 16)),
+    "slice of a width that is kept": lambda: Net(
+        lambda n, x: apart((x := n.hidden(x))[:, : n.cut], x[:, n.cut :]), hidden=conv(8, 16), cut=4
+    ),
+    "slice from the end": lambda: Net(
+        lambda n, x: apart((x := n.hidden(x))[:, : -n.cut], x[:, -n.cut :]), hidden=conv(8, 16), cut=6
+    ),
     "glu": lambda: Net(lambda n, x: F.glu(n.hidden(x), 1), hidden=conv(8, 16)),
     "glu by hand": lambda: Net(glu_by_hand, hidden=conv(8, 16)),
     "pixel shuffle": lambda: Net(lambda n, x: F.pixel_shuffle(n.hidden(x), 2), hidden=conv(8, 16)),
@@ -245,6 +253,14 @@ def test_filters_go_where_nothing_is_added_to_them(name):
     network, _, realised = pruned(name, "filter")
     assert smaller(network, realised.network, network.filtered) == network.filtered
     assert smaller(network, realised.network, network.stays) == []
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "fixed width"])
+def test_the_rules_alone_know_what_can_go(name):
+    network = NETWORKS[name]().eval()
+    with torch.no_grad():
+        network(IMAGES)
+    assert torch.equal(structure_of(network, IMAGES).divisible, removable_channels(network, IMAGES))
 
 
 @pytest.mark.parametrize("grouping", ["coupled", "filter"])
