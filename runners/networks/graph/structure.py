@@ -133,13 +133,13 @@ class Structure:
     def missed_if_zero(self, labels: Tensor) -> Tensor:
         """Return the mask (bool, (channels,)) of the channels whose removal would change what a layer reads.
 
-        labels: bool (labels,), of which the members are zero: first those of one half of the channels, then those of
-        the other, as the layers that read them are not zero as a whole.
+        labels: bool (labels,), of which the members are zero: first those of one half of the coupled channels, then those
+        of the other, as the layers that read them are not zero as a whole.
         """
-        every = self.channels.all
+        every, together = self.channels.all, self.channels.coupled
         result = torch.zeros_like(self.free)
-        for half in (every % 2 == 0, every % 2 == 1):
-            own = labels & half
+        for rest in (0, 1):
+            own = labels & (together % 2 == rest)
             missed = self.missed(self.zeros_of(own), torch.zeros_like(self.free))
             result |= missed & marked(len(missed), [every[own]])
         return result
