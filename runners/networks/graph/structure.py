@@ -133,8 +133,8 @@ class Structure:
     def missed_if_zero(self, labels: Tensor) -> Tensor:
         """Return the mask (bool, (channels,)) of the channels whose removal would change what a layer reads.
 
-        labels: bool (labels,), of which the members are zero: first those of one half of the coupled channels, then those
-        of the other, as the layers that read them are not zero as a whole.
+        labels: bool (labels,), of which the members are zero: first those of one half of the coupled channels, then
+        those of the other, as the layers that read them are not zero as a whole.
         """
         every, together = self.channels.all, self.channels.coupled
         result = torch.zeros_like(self.free)
