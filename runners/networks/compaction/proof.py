@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from runners.networks.compaction.surgery import remove
-from runners.networks.comparison import agreement
+from runners.networks.comparison import Reference
 from runners.networks.graph.arrays import marked
 from runners.networks.graph.structure import Structure, structure_of
 
@@ -48,7 +48,7 @@ def proved(
 
     zeros: masks of zeros by parameter. parts: int64 channels, to be removed together with all other parts.
     """
-    search = _Search(with_zeros(perturbed(network), zeros).eval(), structure, parts, example[:2])
+    search = _Search(with_zeros(perturbed(network), zeros).eval(), structure, parts, example[:1])
     good = set(search.largest(list(range(len(parts)))))
     return [i in good for i in range(len(parts))]
 
@@ -57,7 +57,8 @@ class _Search:
     """A search for the parts of a removal that can be removed together."""
 
     def __init__(self, masked: nn.Module, structure: Structure, parts: Sequence[Tensor], images: Tensor) -> None:
-        self._masked, self._structure, self._parts, self._images = masked, structure, parts, images
+        self._masked, self._structure, self._parts = masked, structure, parts
+        self._expected = Reference(masked, images)
         self._tries = 0
         self._failures: Counter[str] = Counter()  # of single parts in a row, by the class of the module that stopped
 
@@ -103,7 +104,7 @@ class _Search:
         gone = marked(len(self._structure.free), [self._parts[i] for i in places])
         try:
             smaller = remove(copy.deepcopy(self._masked), self._structure, gone)
-            return None if agreement(self._masked, smaller, self._images).ok else ""
+            return None if self._expected.agreement(smaller).ok else ""
         except Exception as error:  # a forward pass with other widths may raise anything
             return _innermost(error)
 
