@@ -13,10 +13,11 @@ Prints the rows, then sums by library and grouping.
 status: ok, `masked` (right, but nothing was removed), `wrong` (another output than with zeros in place), skipped (the
 grouping does not apply), error, timeout. removed_share: of the groups that are zero, those really removed. macs_kept:
 multiply-adds compact / dense. macs_kept_alike: the same of `filter` if layers that are added up lose the same filters,
-as those of torch-pruning do; normed_sums: whether a norm over channels, such as a layer norm, reads such a sum, and so
-makes values of its zeros, which no filter can help. difference: the largest of an output, right up to 1e-4 (1 + the
-largest output), in float64 where it is more in float32, as a random network may make much of rounding; relative: the
-same / the largest output; spread: the same between two images (near 0, agreement would say little).
+as those of torch-pruning do; shifted_sums: whether such a sum depends on parameters of no filter, such as those of a
+layer norm or a depthwise convolution behind it, which make values of its zeros. difference: the largest of an output,
+right up to 1e-4 (1 + the largest output), in float64 where it is more in float32, as a random network may make much of
+rounding; relative: the same / the largest output; spread: the same between two images (near 0, agreement would say
+little).
 """
 
 import argparse
@@ -42,7 +43,7 @@ from runners.measurement import count_macs, count_parameters
 from runners.networks.architectures import ARCHITECTURES, resolution
 from runners.networks.compaction import Realised, realise
 from runners.networks.comparison import agreement
-from runners.networks.graph.structure import Structure, structure_of
+from runners.networks.graph.structure import structure_of
 from runners.networks.groupings import GROUPINGS
 from tests.benchmarks.random_networks import built, spread, standardise
 
@@ -53,7 +54,7 @@ AS_SMALL = {"coupled": 1.1, "filter": 1.3}  # at most so many times the multiply
 COLUMNS = [
     *("network", "params", "grouping", "status", "zero_groups", "removed_share", "macs_kept", "macs_kept_alike"),
     *(
-        "normed_sums",
+        "shifted_sums",
         "torch_pruning_macs_kept",
         "difference",
         "relative",
@@ -127,7 +128,7 @@ def prune(row: Row, name: str, grouping: str, keep: float) -> None:
     row["macs_kept"] = ratio(macs(realised.network, images), dense)
     row["reason"] = realised.reason
     if before:
-        row["normed_sums"] = normed_sums(structure_of(network, images))
+        row["shifted_sums"] = shifted_sums(network, groups, images)
         for parameter, value in zip(network.parameters(), before, strict=True):
             parameter.copy_(value)
         scores = alike(network, groups, images, chance)
@@ -163,12 +164,18 @@ class Wrong(Exception):
     """A compact network computes something else than the one with zeros in place."""
 
 
-def normed_sums(structure: Structure) -> bool:
-    """Return whether a norm over channels reads channels that several layers make."""
+def shifted_sums(network: nn.Module, groups: Groups, images: Tensor) -> bool:
+    """Return whether channels that several layers make depend on parameters that belong to no group."""
+    structure = structure_of(network, images)
+    names = {id(p): n for n, p in network.named_parameters()}
+    free = structure.members & structure.divisible[structure.channels.all]
+    for member in (m for family in groups for m in family.parts):
+        labels = structure.labels.ranges[names[id(member.parameter)], member.dims[0]].labels
+        free[labels if member.places is None else labels[member.places]] = False
     sums = structure.channels.sums
     makers = torch.stack([sums[structure.made], structure.range_of[structure.made]]).unique(dim=1)[0]
     several = makers.bincount(minlength=int(sums.max()) + 1) > 1
-    return bool(several[sums[structure.marked(structure.labels.summed)]].any())
+    return bool(several[sums[free]].any())
 
 
 def alike(network: nn.Module, groups: Groups, images: Tensor, chance: torch.Generator) -> list[Tensor]:
@@ -286,7 +293,7 @@ def sums(table: pd.DataFrame) -> pd.DataFrame:
         both = rows[rows["status"].isin(["ok", "masked"]) & theirs]
         limit = AS_SMALL.get(str(grouping), 1.1)
         kept = both["macs_kept_alike"].fillna(both["macs_kept"])
-        as_small = (kept <= limit * both["torch_pruning_macs_kept"])[both["normed_sums"] != True]  # noqa: E712 - or NaN
+        as_small = (kept <= limit * both["torch_pruning_macs_kept"])[both["shifted_sums"] != True]  # noqa: E712 - or NaN
         row: Row = {"library": library, "grouping": grouping, "n": len(rows), "ok": ok.sum()}
         row["really smaller"] = (ok & (rows["macs_kept"] < 1)).sum()
         row |= {s: (rows["status"] == s).sum() for s in ("masked", "wrong", "skipped", "error", "timeout")}
