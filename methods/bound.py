@@ -30,7 +30,7 @@ class Bound:
         """groups: the groups whose gradients are averaged, from the first call of `open` on."""
         self.groups = groups
         self.found: list[float] | None = None
-        self._sums: dict[int, Tensor] = {}
+        self._sums: list[Tensor] = []  # of the parameters of all groups, in their order
         self._steps = 0
 
     @torch.no_grad()
@@ -41,10 +41,13 @@ class Bound:
         """
         if self.found is not None or (progress > WINDOW and self._steps):
             return False
-        for parameter in self.groups.parameters():
-            if parameter.grad is None:
-                raise ValueError("lam = bound: needs the gradients of the step; clear them after after_step")
-            self._sums[id(parameter)] = self._sums.get(id(parameter), 0) + parameter.grad
+        parameters = self.groups.parameters()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if len(gradients) < len(parameters):
+            raise ValueError("lam = bound: needs the gradients of the step; clear them after after_step")
+        self._sums = self._sums or [torch.zeros_like(g) for g in gradients]
+        for total, gradient in zip(self._sums, gradients, strict=True):
+            total += gradient
         self._steps += 1
         return progress <= WINDOW
 
@@ -57,8 +60,9 @@ class Bound:
             losers = (~problem.kept()) & (pull > 0)
             ratios = torch.where(losers, gradient / pull, 0.0)
             self.found.append(float(ratios.max()))
-        self._sums = {}
+        self._sums = []
 
     def _mean(self, family: Family) -> Family:
-        members = [m._replace(parameter=self._sums[id(m.parameter)] / self._steps) for m in family.measured]
+        means = {id(p): s / self._steps for p, s in zip(self.groups.parameters(), self._sums, strict=True)}
+        members = [m._replace(parameter=means[id(m.parameter)]) for m in family.measured]
         return Family(family.name, members, family.rows)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from results.errors import InputError
+from runners.checkpoint import Checkpoint
 from runners.data import Data, load
 from runners.networks.architectures import ARCHITECTURES, resolution
 from runners.networks.layout import channels_last
@@ -95,7 +96,8 @@ def train_dense(spec: DenseSpec, context: TaskContext) -> None:
     _check_seeded(spec, network, build(spec, data))
     network = _loaded(spec, network)
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, data_seed(spec.seed, 0))
-    epochs = train(network, data, spec.recipe, phase, report=context.report)
+    keeper = Checkpoint(context.store.progress(spec), spec.model_dump(mode="json"))
+    epochs = train(network, data, spec.recipe, phase, report=context.report, keeper=keeper)
     record = {
         "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
         "test_top1": evaluate(network, data, data.test).top1,

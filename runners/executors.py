@@ -95,9 +95,9 @@ def _reporter(spec: Spec, listen: Listener) -> Callable[[EpochRecord], None]:
 
 @contextlib.contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Write the log to this file only."""
+    """Write the log to this file only, behind what an interrupted task wrote there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w")
+    handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)

@@ -83,6 +83,7 @@ class Store:
         folder = self.dense(spec)
         write(folder / "network.pt", lambda p: torch.save(network.state_dict(), p))
         write_json(folder / "record.json", {"spec": spec.model_dump(mode="json"), **record})
+        self.progress(spec).unlink(missing_ok=True)
 
     def dense_record(self, spec: DenseSpec) -> dict[str, Any] | None:
         """Return the record of a dense network, or None if it is not complete."""
@@ -98,10 +99,18 @@ class Store:
         )
         return weights
 
+    def progress(self, spec: TrialSpec | DenseSpec) -> Path:
+        """Return the file in which a task that has not finished keeps how far it is."""
+        return (self.trial(spec) if isinstance(spec, TrialSpec) else self.dense(spec)) / "progress.pt"
+
     def begin(self, spec: TrialSpec) -> Path:
-        """Empty the folder of a trial, write its spec, and return the folder."""
+        """Empty the folder of a trial that is to start, write its spec, and return the folder.
+
+        A trial that was interrupted keeps what it has.
+        """
         folder = self.trial(spec)
-        shutil.rmtree(folder, ignore_errors=True)
+        if (folder / "row.json").exists() or not self.progress(spec).exists():
+            shutil.rmtree(folder, ignore_errors=True)
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
         write(folder / "trial.yaml", lambda p: p.write_text(text))
         return folder
@@ -114,6 +123,7 @@ class Store:
         write_json(folder / "epochs.json", [asdict(e) for e in epochs])
         write_json(folder / "latency.json", [asdict(r) for r in latencies])
         write_json(folder / "row.json", row.model_dump(mode="json"))
+        self.progress(spec).unlink(missing_ok=True)
 
     def update(self, spec: TrialSpec, row: Trial, latencies: Sequence[LatencyRecord]) -> None:
         """Replace the measurements of a trial that is done."""

@@ -70,6 +70,28 @@ class Restore(NoHooks):
         self._restore()
 
 
+class Keeper(Protocol):
+    """Where a training keeps how far it is: see `runners.checkpoint`."""
+
+    def restore(
+        self, phase: str, network: nn.Module, optimizer: torch.optim.Optimizer, hooks: Hooks, order: torch.Generator
+    ) -> list[EpochRecord]:
+        """Bring a training back to where it was in a phase, and return the records of its epochs."""
+
+    def save(
+        self,
+        phase: str,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        hooks: Hooks,
+        order: torch.Generator,
+        epochs: Sequence[EpochRecord],
+        *,
+        last: bool,
+    ) -> None:
+        """Keep where a training is after an epoch."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """A phase of training: its name in epochs.csv, epochs, highest learning rate, and seed of the data order.
@@ -147,19 +169,21 @@ def train(
     undecayed: Iterable[Tensor] = (),
     count: Callable[[], list[int]] = list,
     report: Callable[[EpochRecord], None] = lambda epoch: None,
+    keeper: Keeper | None = None,
 ) -> list[EpochRecord]:
     """Train a network in place and return a record of each epoch.
 
     count: returns the number of non-zero groups of each family. report: called with each record at the end of an epoch.
-    Raises Diverged if the loss or a weight is not finite.
+    keeper: where to go on from, and where to keep each epoch. Raises Diverged if the loss or a weight is not finite.
     """
     hooks = hooks or NoHooks()
     optimizer = make_optimizer(network, recipe, undecayed)
     hooks.attach(optimizer)
     generator = torch.Generator().manual_seed(phase.seed)
     per_epoch = data.steps(recipe.batch_size)
-    history: list[EpochRecord] = []
-    for number in range(phase.epochs):
+    state = (phase.name, network, optimizer, hooks, generator)
+    history = [] if keeper is None else keeper.restore(*state)
+    for number in range(len(history), phase.epochs):
         begin, losses, lr = time.perf_counter(), torch.zeros((), dtype=torch.float64), phase.lr
         network.train()
         for i, batch in enumerate(data.shuffled(recipe.batch_size, generator, recipe.augmentation)):
@@ -178,6 +202,8 @@ def train(
         told = hooks.diagnostics()
         lam, value = told.get("lam"), told.get("regulariser")
         history.append(EpochRecord(phase.name, number + 1, mean_loss, top1, count(), lam, lr, seconds, value))
+        if keeper is not None:
+            keeper.save(*state, history, last=number + 1 == phase.epochs)
         report(history[-1])
     return history
 

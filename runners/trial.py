@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import torch
@@ -17,6 +17,7 @@ from results import klevel
 from results.columns import Trial
 from results.errors import Mismatch, OwnBudget
 from runners import measurement
+from runners.checkpoint import Checkpoint
 from runners.data import Data
 from runners.dense import TaskContext, build, data_of, data_seed
 from runners.environment import commit
@@ -30,6 +31,7 @@ from runners.store import Store, write
 from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, recalibrate, train
 
 EXAMPLES = 64
+MASKED = "checkpoint.pt"  # weights and masks of the network before fine-tuning
 MARGIN = 0.05  # a network with a test accuracy below chance + MARGIN has collapsed
 MOST_TIMES = 4  # with equal training multiply-adds a start from scratch takes at most this multiple of the epochs
 _log = logging.getLogger("klevel")
@@ -48,17 +50,23 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
 
     at_start = groups.nonzero()
     epochs = [replace(e, nonzero_groups=at_start) for e in epochs]
-    epochs += _sparsify(spec, context, data, network, method)
-    _count(row, method)
-    masks = _project(row, data, network, method, spec.recipe.augmentation)
+    keeper = Checkpoint(context.store.progress(spec), {**spec.model_dump(mode="json"), "code": row.method_code})
+    if keeper.phase == "finetune":
+        row, epochs, masks = _go_on(spec, context, network, keeper)
+    else:
+        epochs += _sparsify(spec, context, data, network, method, keeper)
+        _count(row, method)
+        masks = _project(row, data, network, method, spec.recipe.augmentation)
+        keeper.notes = {"row": row.model_dump(), "epochs": [asdict(e) for e in epochs]}
+        content = {"state": network.state_dict(), "masks": masks}
+        write(context.store.trial(spec) / MASKED, lambda p: torch.save(content, p))
 
     realised = realise_trial(spec, network, groups, masks, example)
     row.groups_removed = tuple(int(m.sum()) for m in realised.removed) or None
     row.left_in_place = realised.reason
     row.compact_error = _check(network, realised.network, example)
-    torch.save({"state": network.state_dict(), "masks": masks}, context.store.trial(spec) / "checkpoint.pt")
     costs = tuple(measurement.count_macs(n, example) for n in (dense, realised.network))
-    epochs += _finetune(spec, context, data, realised, masks, _finetune_epochs(spec, *costs))
+    epochs += _finetune(spec, context, data, realised, masks, _finetune_epochs(spec, *costs), keeper)
     _add_training(row, data, epochs, *costs)
 
     row.val_top1 = evaluate(realised.network, data, data.val).top1
@@ -73,6 +81,16 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     row.status, row.reason = _verdict(test.top1, data.classes, METHODS[spec.method].prunes)
     context.store.finish(spec, row, epochs, latencies)
     return row
+
+
+def _go_on(
+    spec: TrialSpec, context: TaskContext, network: nn.Module, keeper: Checkpoint
+) -> tuple[Trial, list[EpochRecord], list[Tensor]]:
+    """Load the masked network of a trial that was interrupted in fine-tuning; return its row, epochs and masks."""
+    saved = torch.load(context.store.trial(spec) / MASKED, weights_only=True, map_location=context.device)
+    network.load_state_dict(saved["state"])
+    epochs = [EpochRecord(**e) for e in keeper.notes["epochs"]]
+    return Trial.model_validate(keeper.notes["row"]), epochs, saved["masks"]
 
 
 class Undivided(Groups):
@@ -128,7 +146,7 @@ def _start(spec: TrialSpec, context: TaskContext, data: Data) -> tuple[nn.Module
 
 
 def _sparsify(
-    spec: TrialSpec, context: TaskContext, data: Data, network: nn.Module, method: Method
+    spec: TrialSpec, context: TaskContext, data: Data, network: nn.Module, method: Method, keeper: Checkpoint
 ) -> list[EpochRecord]:
     """Train under the method; a one-shot method has no epochs here."""
     torch.manual_seed(data_seed(spec.seed, 1))
@@ -141,6 +159,7 @@ def _sparsify(
         undecayed=method.groups.measured_parameters() if method.decays else (),
         count=method.groups.nonzero,
         report=context.report,
+        keeper=keeper,
     )
 
 
@@ -221,7 +240,13 @@ def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
 
 
 def _finetune(
-    spec: TrialSpec, context: TaskContext, data: Data, realised: Realised, masks: list[Tensor], epochs: int
+    spec: TrialSpec,
+    context: TaskContext,
+    data: Data,
+    realised: Realised,
+    masks: list[Tensor],
+    epochs: int,
+    keeper: Checkpoint,
 ) -> list[EpochRecord]:
     """Fine-tune the survivors for the given epochs."""
     return train(
@@ -232,6 +257,7 @@ def _finetune(
         Restore(realised.restore),
         count=lambda: [int(m.sum()) for m in masks],
         report=context.report,
+        keeper=keeper,
     )
 
 
