@@ -16,7 +16,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperCommand
 
-from results.errors import InputError, WorkerDied
+from results.errors import InputError, Stopped
 
 # what a wrong option or argument raises; newer versions of typer bring their own click, which has no public name
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -137,9 +137,9 @@ def answer(commands: typer.Typer, arguments: Sequence[str] | None, program: str,
     except OSError as error:
         said = f"cannot use {error.filename}: {error.strerror}" if error.filename else error
         print(f"{start}: {said}", file=sys.stderr)
-    except WorkerDied as error:
-        print(f"{start}: {error}", file=sys.stderr)
-        return 1
+    except Stopped as stopped:
+        print(f"{start}: stopped by signal {stopped.signal}; call again to go on", file=sys.stderr)
+        return 128 + stopped.signal
     except (KeyboardInterrupt, typer.Abort):
         print(f"{start}: stopped; call again to go on", file=sys.stderr)
         return INTERRUPTED

@@ -8,8 +8,9 @@ KlevelError
 │   ├── Diverged    the loss is not finite
 │   ├── Mismatch    the compact network differs from the masked one
 │   └── OwnBudget   a method changes the number of groups that the trial is about
-├── NotExported     a file of another format could not be written or is wrong
-└── WorkerDied      a worker process ended without an answer
+└── NotExported     a file of another format could not be written or is wrong
+
+Stopped             the user, or a scheduler, wants the program to end
 """
 
 from __future__ import annotations
@@ -57,8 +58,13 @@ class NotExported(KlevelError):
     """An exported file could not be written, or its outputs differ from those of torch."""
 
 
-class WorkerDied(KlevelError):
-    """A worker process ended without an answer: killed, or out of memory."""
+class Stopped(BaseException):
+    """A signal to end: no handler of errors is to take it for one."""
+
+    def __init__(self, signal: int) -> None:
+        """signal: its number."""
+        super().__init__(signal)
+        self.signal = signal
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

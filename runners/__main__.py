@@ -61,6 +61,10 @@ Only = Annotated[
     typer.Option("--only", metavar="METHOD", help="Only this method, even if the suite lacks it; may be repeated."),
 ]
 OnlyThese = Annotated[bool, typer.Option("--only-these", help="CSVs of just these trials; rows of others go.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--trial-timeout", min=1, metavar="SECONDS", help="A trial that takes longer has failed."),
+]
 Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")]
 
 
@@ -87,10 +91,11 @@ def run(
     force: Force = False,
     only: Only = None,
     only_these: OnlyThese = False,
+    trial_timeout: Timeout = None,
 ) -> None:
     """Run what is missing of a suite and bring it into its CSVs.
 
-    Exit code: 0 done, 1 some trial failed, 2 wrong input.
+    What was stopped goes on where it was. Exit code: 0 done, 1 some trial failed, 2 wrong input, 130 and 143 stopped.
     """
     from runners import commands
     from runners.run import Again
@@ -99,7 +104,7 @@ def run(
     if dry_run:
         commands.plan(chosen, results, again)
     else:
-        commands.run(chosen, results, jobs, device, threads, again, only_these, whole=not overrides)
+        commands.run(chosen, results, jobs, device, threads, again, only_these, not overrides, trial_timeout)
 
 
 @app.command("list")
@@ -197,7 +202,7 @@ app.add_typer(analysis)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, 1 where trials failed, 2 for wrong input, 130 where interrupted."""
+    """Run one command and return the exit code: 0, 1 if a trial failed, 2 for wrong input, 130 or 143 if stopped."""
     return answer(app, arguments, "klevel", "klevel")
 
 

@@ -15,7 +15,6 @@ from results.errors import InputError, NotExported
 from results.reading import read
 from runners import environment, suite
 from runners.collect import collect as collect_folders
-from runners.executors import RunContext
 from runners.export import export as export_trial
 from runners.finished import find
 from runners.publish import publish as publish_suite
@@ -24,6 +23,7 @@ from runners.run import measure as measure_trials
 from runners.run import run as run_trials
 from runners.spec import TrialSpec
 from runners.store import Store
+from runners.tasks import RunContext
 
 
 def load(name: str, overrides: Sequence[str], limit: int | None = None, only: Sequence[str] = ()) -> suite.Suite:
@@ -64,8 +64,11 @@ def run(
     again: Again,
     only_these: bool,
     whole: bool,
+    timeout: float | None,
 ) -> None:
     """Run the missing trials of a suite and print the counts of each status. whole: without overrides.
+
+    A trial goes on from its last checkpoint if this is stopped by a signal and called again.
 
     Exits with code 1 if a trial failed.
     """
@@ -73,7 +76,8 @@ def run(
     environment.die_with_parent()
     jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
     context = RunContext(results, chosen.name, str(place), threads)
-    table = run_trials(context, chosen.trials, jobs, again, only_these)
+    with environment.stoppable():
+        table = run_trials(context, chosen.trials, jobs, again, only_these, timeout)
     store.describe(chosen.text, replace=only_these or whole)
     counts = table["status"].value_counts()
     print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")

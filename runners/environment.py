@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import multiprocessing
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from results.errors import Stopped
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -118,3 +122,22 @@ def _watch(gone: Callable[[], bool]) -> None:
         os._exit(1)
 
     threading.Thread(target=loop, daemon=True).start()
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM raise Stopped, so that what is open is closed, and the second end at once."""
+
+    def stop(number: int, frame: object) -> None:
+        for again in before:
+            signal.signal(again, lambda number, frame: os._exit(128 + number))
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

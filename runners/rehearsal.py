@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -14,22 +15,29 @@ from runners.spec import TrialSpec
 from runners.trial import EXAMPLES, budget_of, divide, realise_trial
 
 
-def rehearse(trials: Sequence[TrialSpec], device: torch.device) -> Iterator[tuple[TrialSpec, Exception]]:
-    """Divide and compact the untrained network of every trial that prunes, and yield trials with what that raises.
+@dataclass(frozen=True)
+class Rehearsal:
+    """Trials of one architecture, dataset, grouping and measure, whose untrained network is pruned once."""
 
-    Once for all trials of an architecture, a dataset, a grouping and a measure.
-    """
+    trials: tuple[TrialSpec, ...]
+
+    @property
+    def id(self) -> str:
+        """A name that no other rehearsal has."""
+        return f"rehearsal of {self.trials[0].id}"
+
+
+def rehearsals(trials: Sequence[TrialSpec]) -> list[Rehearsal]:
+    """Return what is to be tried before these trials: nothing for those that prune nothing."""
     alike: defaultdict[Hashable, list[TrialSpec]] = defaultdict(list)
     for spec in (s for s in trials if METHODS[s.method].prunes):
         alike[spec.architecture, spec.dataset, spec.recipe.normalisation, spec.grouping, spec.measure].append(spec)
-    for specs in alike.values():
-        error = _rehearse(specs[0], device)
-        if error is not None:
-            yield from ((spec, error) for spec in specs)
+    return [Rehearsal(tuple(found)) for found in alike.values()]
 
 
-def _rehearse(spec: TrialSpec, device: torch.device) -> Exception | None:
-    """Return what a trial raises before its training; None also where its network cannot be built."""
+def rehearse(rehearsal: Rehearsal, device: torch.device) -> Exception | None:
+    """Divide and compact an untrained network; return what that raises. None also where it cannot be built."""
+    spec = rehearsal.trials[0]
     try:
         data = data_of(spec, device)
         network = build(spec.dense, data)

@@ -17,10 +17,13 @@ OF_RECIPE = ["train_images", "optimizer", "lr", "finetune_lr", "momentum", "weig
 OF_RECIPE += ["schedule_over", "warmup", "label_smoothing", "normalisation", "round_to"]
 
 
+Status = Literal["done", "failed", "skipped"]
+
+
 def row_of(
     spec: TrialSpec,
     suite: str,
-    status: Literal["done", "failed", "skipped"] = "done",
+    status: Status = "done",
     reason: str | None = None,
 ) -> Trial:
     """Return a row with the identity of the trial, without any measurement."""
@@ -55,10 +58,15 @@ def row_of(
 
 
 def row_of_error(spec: TrialSpec, suite: str, error: Exception) -> Trial:
-    """Return the row of a trial that raised: skipped if its network has no such groups, else failed."""
+    """Return the row of a trial that raised."""
+    return row_of(spec, suite, *status_of(error))
+
+
+def status_of(error: Exception) -> tuple[Status, str]:
+    """Return what an error makes of a trial, and why: skipped if its network has no such groups, else failed."""
     if isinstance(error, NothingToDivide | Untraceable):
-        return row_of(spec, suite, "skipped", str(error))
-    return row_of(spec, suite, "failed", line_of(error))
+        return "skipped", str(error)
+    return "failed", line_of(error)
 
 
 def line_of(error: Exception) -> str:

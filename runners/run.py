@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
@@ -17,11 +17,12 @@ from results.columns import Trial
 from results.errors import InputError
 from runners.dense import TaskContext, begin_dense, data_of
 from runners.environment import code_of, machine
-from runners.executors import EpochEvent, RunContext, execute, prepare
-from runners.rehearsal import rehearse
-from runners.row import row_of, row_of_error
+from runners.executors import Executor, executor
+from runners.rehearsal import Rehearsal, rehearsals
+from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
+from runners.tasks import EpochEvent, Listener, Outcome, RunContext, Task, prepare
 from runners.trial import measure_again
 
 
@@ -53,11 +54,17 @@ def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN
 
 
 def run(
-    context: RunContext, trials: Sequence[TrialSpec], jobs: int, again: Again = NONE_AGAIN, only_these: bool = False
+    context: RunContext,
+    trials: Sequence[TrialSpec],
+    jobs: int,
+    again: Again = NONE_AGAIN,
+    only_these: bool = False,
+    timeout: float | None = None,
 ) -> pd.DataFrame:
     """Run the missing trials, merge their results into the CSVs (see `Store.collect`), and return the rows of all.
 
-    Raises InputError if a dataset or a file of weights is not available, or another run uses the folder.
+    timeout: seconds after which a task has failed. Raises InputError if a dataset or a file of weights is not
+    available, or another run uses the folder.
     """
     store = Store(context.results, context.suite)
     with store.lock():
@@ -66,9 +73,8 @@ def run(
         try:
             if pending:
                 store.measured_on(machine())
-            pending = list(_rehearsed(context, store, pending))
-            with _progress(len(pending)) as bar:
-                _run_pending(context, store, pending, jobs, bar)
+                with _progress(len(pending)) as bar, executor(context, jobs, _told(bar), timeout) as executes:
+                    _run_pending(store, pending, bar, executes)
         finally:
             table = store.collect(trials, only_these)
     return table
@@ -106,21 +112,6 @@ def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpe
             store.finish(spec, row_of(spec, store.suite, "skipped", reason))
 
 
-def _rehearsed(context: RunContext, store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
-    """Write a row with the reason for every trial whose untrained network cannot be pruned, and yield the others."""
-    prepare(context.threads)
-    errors = {spec.id: error for spec, error in rehearse(trials, torch.device(context.device))}
-    for spec in trials:
-        if spec.id not in errors:
-            yield spec
-        else:
-            row = row_of_error(spec, store.suite, errors[spec.id])
-            store.begin(spec)
-            store.finish(spec, row)
-            if row.status == "failed":
-                print(f"trial {spec.id} failed: {row.reason}", file=sys.stderr)
-
-
 def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
     """Load every dataset and file of weights in this process first.
 
@@ -134,26 +125,46 @@ def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
             begin_dense(dense, data_of(dense, cpu))
 
 
-def _run_pending(context: RunContext, store: Store, pending: list[TrialSpec], jobs: int, bar: tqdm[NoReturn]) -> None:
+def _told(bar: tqdm[NoReturn]) -> Listener:
+    """Return a listener that shows the last epoch beside a progress bar."""
+
     def listen(event: EpochEvent) -> None:
         epoch = event.epoch
         bar.set_description_str(f"{event.name} seed {event.seed}", refresh=False)
         text = f"{epoch.phase} epoch {epoch.epoch} accuracy {100 * epoch.val_top1:.2f} %"
         bar.set_postfix_str(text, refresh=sys.stderr.isatty())
 
-    networks = {spec.dense.id: spec.dense for spec in pending}
-    lost: dict[str, str] = {}
-    for dense, reason in execute(context, [n for n in networks.values() if _absent(store, n)], jobs, listen):
-        if reason:
-            lost[dense.id] = f"its dense network failed: {reason}"
-    for spec in (s for s in pending if s.dense.id in lost):
-        store.begin(spec)
-        store.finish(spec, row_of(spec, store.suite, "failed", lost[spec.dense.id]))
+    return listen
+
+
+def _run_pending(store: Store, pending: Sequence[TrialSpec], bar: tqdm[NoReturn], executor: Executor) -> None:
+    """Rehearse what is to be pruned, train the dense networks, then run the trials whose network is there."""
+
+    def refuse(trials: Iterable[TrialSpec], outcome: Outcome) -> None:
+        for spec in trials:
+            left.remove(spec)
+            store.begin(spec)
+            store.finish(spec, row_of(spec, store.suite, outcome.status, outcome.reason))
+            bar.update()
+            _say(bar, spec, outcome)
+
+    left = list(pending)
+    for task, outcome in executor.run(rehearsals(left)):
+        if isinstance(task, Rehearsal) and outcome.status != "done":
+            refuse(task.trials, outcome)
+    networks = {spec.dense.id: spec.dense for spec in left}
+    for task, outcome in executor.run([n for n in networks.values() if _absent(store, n)]):
+        if outcome.status == "failed":
+            lost = Outcome("failed", f"its dense network failed: {outcome.reason}")
+            refuse([spec for spec in left if spec.dense.id == task.id], lost)
+    for task, outcome in executor.run(left):
         bar.update()
-    for task, reason in execute(context, [s for s in pending if s.dense.id not in lost], jobs, listen):
-        bar.update()
-        if reason:
-            bar.write(f"trial {task.id} failed: {reason}", file=sys.stderr)
+        _say(bar, task, outcome)
+
+
+def _say(bar: tqdm[NoReturn], task: Task, outcome: Outcome) -> None:
+    if outcome.status == "failed":
+        bar.write(f"trial {task.id} failed: {outcome.reason}", file=sys.stderr)
 
 
 def _absent(store: Store, network: DenseSpec) -> bool:

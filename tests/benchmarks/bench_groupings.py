@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from methods.groups import Budget, NothingToDivide
 from results.errors import Untraceable
 from runners import measurement
-from runners.executors import prepare
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.compaction import Realised, deploy, realise
 from runners.networks.comparison import difference
 from runners.networks.groupings import GROUPINGS, scope_of
 from runners.networks.layout import channels_last
+from runners.tasks import prepare
 
 DEFAULTS = ("vgg16", "resnet20", "mobilenet_v2", "vit_tiny", "mlp")
 SIZES = {"mlp": (1, 28)}  # image channels, pixels; 3 x 32 x 32 for all others

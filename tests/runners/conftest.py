@@ -13,7 +13,7 @@ from torch import nn
 
 from methods import METHODS
 from methods.groups import Budget, NothingToDivide
-from runners import data, executors, measurement, trial
+from runners import data, measurement, tasks, trial
 from runners.networks import compaction
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.compaction import realise
@@ -52,7 +52,7 @@ def users_folders(monkeypatch):
 @pytest.fixture(scope="session", autouse=True)
 def light():
     """Latencies are taken, but of so few passes that they say nothing; nothing here looks at their values."""
-    executors.prepare(1)
+    tasks.prepare(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measurement, "LEAST_REPEATS", 2)
         patch.setattr(measurement, "MOST_REPEATS", 2)

@@ -10,9 +10,9 @@ from methods import METHODS
 from results.columns import VARYING
 from runners import checkpoint
 from runners.checkpoint import Checkpoint, load_state, state_of
-from runners.executors import RunContext, perform
 from runners.networks.architectures import ARCHITECTURES
 from runners.store import Store, read_json
+from runners.tasks import RunContext, perform
 from runners.training import NoHooks
 
 RECIPE = {"dense_epochs": 3, "sparsify_epochs": 3, "finetune_epochs": 3, "augmentation": ["crop"]}
@@ -44,7 +44,7 @@ def run(context, spec, killed_at=()):
 
     while True:
         try:
-            assert perform(context, spec, listen) is None
+            assert perform(context, spec, listen).reason is None
             assert left == []
             return ran
         except Killed:

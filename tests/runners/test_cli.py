@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from methods import METHODS
-from runners import commands, data, executors
+from runners import commands, data, tasks
 from runners.__main__ import main
 from runners.datasets import DATASETS, Images
 from runners.networks.architectures import ARCHITECTURES
@@ -58,7 +58,7 @@ def test_a_run_says_what_was_done_and_where(klevel, suite, results):
 
 
 def test_a_failure_gives_code_1_and_says_where_its_log_is(klevel, suite, results, monkeypatch):
-    monkeypatch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+    monkeypatch.setattr(tasks, "run_trial", lambda spec, bench: 1 / 0)
     code, out, err = klevel("run", suite, "--jobs", 1)
     assert code == 1
     assert out.startswith("0 done, 2 failed, 0 skipped")
@@ -70,7 +70,7 @@ def test_a_failure_gives_code_1_and_says_where_its_log_is(klevel, suite, results
 
 def test_retry_runs_what_failed(klevel, suite, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+        patch.setattr(tasks, "run_trial", lambda spec, bench: 1 / 0)
         klevel("run", suite, "--jobs", 1)
     assert klevel("run", suite, "--jobs", 1, "--retry")[0] == 0
 
@@ -88,7 +88,7 @@ def test_status_counts(klevel, suite, monkeypatch):
     assert klevel("status", suite) == (0, "t: 2 trials, 0 done, 0 failed, 0 skipped 2 missing\n", [])
     klevel("run", suite, "--jobs", 1, "--limit", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+        patch.setattr(tasks, "run_trial", lambda spec, bench: 1 / 0)
         klevel("run", suite, "--jobs", 1)
     assert klevel("status", suite)[1] == "t: 2 trials, 1 done, 1 failed, 0 skipped 0 missing\n"
     assert klevel("status", suite, "--set", "seed=[7]")[1].endswith("1 missing\n")

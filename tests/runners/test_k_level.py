@@ -2,9 +2,9 @@
 
 import pytest
 
-from runners.executors import RunContext, perform
 from runners.networks.groupings import GROUPINGS
 from runners.store import Store
+from runners.tasks import RunContext, perform
 from tests.runners.user_networks import network_for
 
 METHODS = ["gmp", "wgsef_dc", "wgsef_split", "group_lasso_k"]
@@ -23,7 +23,7 @@ def test_a_schedule_reaches_its_k_without_tuning(tmp_path, make_spec, method, gr
     network = network_for(grouping)
     spec = make_spec(method, grouping=grouping, scope=scope, keep=0.1, recipe=RECIPES[recipe], architecture=network)
     context = RunContext(tmp_path, "t", "cpu", 1)
-    outcomes = [perform(context, s, lambda news: None) for s in (spec.dense, spec)]
+    outcomes = [perform(context, s, lambda news: None).reason for s in (spec.dense, spec)]
     assert outcomes[0] is None
     assert outcomes[1] is None or outcomes[1].startswith("collapsed"), "so few steps teach a network little"
     row = Store(tmp_path, "t").row(spec)

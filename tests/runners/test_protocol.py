@@ -7,8 +7,8 @@ import pytest
 from methods import METHODS
 from methods.groups import Budget
 from runners import trial
-from runners.executors import RunContext, perform
 from runners.store import Store
+from runners.tasks import RunContext, perform
 from runners.trial import _verdict
 
 
@@ -35,8 +35,8 @@ def test_a_collapsed_trial_keeps_what_was_measured(tmp_path, make_spec, monkeypa
     monkeypatch.setattr(trial, "MARGIN", 0.95)
     spec = make_spec("gmp")
     context = RunContext(tmp_path, "t", "cpu", 1)
-    assert perform(context, spec.dense, lambda news: None) is None
-    assert perform(context, spec, lambda news: None).startswith("collapsed")
+    assert perform(context, spec.dense, lambda news: None).reason is None
+    assert perform(context, spec, lambda news: None).reason.startswith("collapsed")
     row = Store(tmp_path, "t").row(spec)
     assert (row.status, row.classes) == ("failed", 10)
     assert row.test_top1 is not None
@@ -54,7 +54,7 @@ def test_a_method_with_a_budget_of_its_own_is_refused(tmp_path, make_spec, monke
     spec = make_spec("greedy", keep=0.5)
     context = RunContext(tmp_path, "t", "cpu", 1)
     perform(context, spec.dense, lambda news: None)
-    assert "sets a budget of its own" in perform(context, spec, lambda news: None)
+    assert "sets a budget of its own" in perform(context, spec, lambda news: None).reason
 
 
 def test_equal_multiply_adds_are_more_epochs_of_the_small_network_at_most_four_times(tmp_path, make_spec):
@@ -62,7 +62,7 @@ def test_equal_multiply_adds_are_more_epochs_of_the_small_network_at_most_four_t
     for equal, keep in (("epochs", 0.1), ("macs", 0.1), ("macs", 0.9)):
         spec = make_spec("random", start="scratch", equal=equal, keep=keep)
         perform(context, spec.dense, lambda news: None)
-        assert perform(context, spec, lambda news: None) is None
+        assert perform(context, spec, lambda news: None).reason is None
         rows[equal, keep] = Store(tmp_path, "t").row(spec)
     total = rows["epochs", 0.1].trained_epochs
     assert total == rows["epochs", 0.1].finetune_epochs == rows["macs", 0.1].finetune_epochs, "nominal"
@@ -77,7 +77,7 @@ def test_one_cycle_of_the_rate_goes_over_both_phases(tmp_path, make_spec):
     for over in ("phase", "trial"):
         spec = make_spec("gmp", {"sparsify_epochs": 3, "finetune_epochs": 3}, schedule_over=over)
         perform(context, spec.dense, lambda news: None)
-        assert perform(context, spec, lambda news: None) is None
+        assert perform(context, spec, lambda news: None).reason is None
         epochs = json.loads((Store(tmp_path, "t").trial(spec) / "epochs.json").read_text())
         rates[over] = [e["lr"] for e in epochs]
     assert rates["trial"] == sorted(rates["trial"], reverse=True)

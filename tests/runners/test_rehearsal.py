@@ -3,22 +3,27 @@
 import pytest
 
 from methods import METHODS
-from runners import executors, rehearsal, run
-from runners.executors import RunContext
+from runners import run, tasks
 from runners.networks.groupings import GROUPINGS
+from runners.rehearsal import Rehearsal, rehearsals
 from runners.spec import DenseSpec
+from runners.tasks import RunContext
 
 LINEAR = "tests.runners.user_networks:linear"  # nothing to divide
 
 
 @pytest.fixture
 def performed(monkeypatch):
-    """The specs of the tasks that were run."""
-    tasks, real = [], executors.perform
-    monkeypatch.setattr(
-        executors, "perform", lambda context, spec, listen: (tasks.append(spec), real(context, spec, listen))[1]
-    )
-    return tasks
+    """The dense networks and trials that were run."""
+    done, real = [], tasks.perform
+
+    def perform(context, task, listen):
+        if not isinstance(task, Rehearsal):
+            done.append(task)
+        return real(context, task, listen)
+
+    monkeypatch.setattr(tasks, "perform", perform)
+    return done
 
 
 @pytest.fixture
@@ -56,12 +61,11 @@ def test_what_a_grouping_raises_is_one_line_before_any_training(table_of, perfor
     assert performed == [other.dense, other]
 
 
-def test_trials_alike_are_rehearsed_once(monkeypatch, make_spec):
-    seen = []
-    monkeypatch.setattr(rehearsal, "_rehearse", lambda spec, device: seen.append(spec))
+def test_trials_alike_are_rehearsed_once(make_spec):
     specs = [make_spec(m, keep=k, seed=s) for m in METHODS for k in (0.5, 0.25) for s in (0, 1)]
-    assert list(rehearsal.rehearse([*specs, make_spec(grouping="neuron")], "cpu")) == []
-    assert [s.grouping for s in seen] == ["filter", "neuron"]
+    found = rehearsals([*specs, make_spec(grouping="neuron")])
+    assert [r.trials[0].grouping for r in found] == ["filter", "neuron"]
+    assert len(found[0].trials) == len(specs) - 4, "but not of the dense control"
 
 
 def test_a_network_that_cannot_be_built_fails_as_its_dense_network_does(table_of, performed, make_spec):

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from results.columns import VARYING
-from runners import executors, run, trial
+from runners import run, tasks, trial
 from runners.__main__ import main
-from runners.executors import RunContext
+from runners.rehearsal import Rehearsal
 from runners.store import Store
+from runners.tasks import RunContext
 
 ROOT = Path(run.__file__).parents[1]
 METHODS = ["dense", "magnitude", {"name": "wgsef", "lam": 0.5}]
@@ -39,15 +40,16 @@ def rows(results):
 
 @pytest.fixture
 def performed(monkeypatch):
-    """The tasks that were done, in their order."""
-    tasks, real = [], executors.perform
+    """The dense networks and trials that were run, in their order."""
+    done, real = [], tasks.perform
 
-    def perform(context, spec, listen):
-        tasks.append(spec)
-        return real(context, spec, listen)
+    def perform(context, task, listen):
+        if not isinstance(task, Rehearsal):
+            done.append(task)
+        return real(context, task, listen)
 
-    monkeypatch.setattr(executors, "perform", perform)
-    return tasks
+    monkeypatch.setattr(tasks, "perform", perform)
+    return done
 
 
 def test_a_second_run_does_nothing_and_gives_the_same_csvs(suite, tmp_path, performed):
@@ -82,21 +84,21 @@ def test_dense_networks_are_trained_where_a_pending_trial_needs_them(suite, tmp_
 def test_failed_trials_are_run_again_on_request(tmp_path, make_spec, monkeypatch):
     context, spec = RunContext(tmp_path, "t", "cpu", 1), make_spec()
     with monkeypatch.context() as patch:
-        patch.setattr(executors, "run_trial", lambda spec, bench: 1 / 0)
+        patch.setattr(tasks, "run_trial", lambda spec, bench: 1 / 0)
         assert run.run(context, [spec], 1)["status"].tolist() == ["failed"]
     assert run.run(context, [spec], 1)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
     assert run.run(context, [spec], 1, run.Again(failed=True))["status"].tolist() == ["done"]
 
 
 def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monkeypatch):
-    specs, real = [make_spec(seed=s) for s in range(2)], executors.run_trial
+    specs, real = [make_spec(seed=s) for s in range(2)], tasks.run_trial
 
     def run_trial(spec, bench):
         if spec.seed == 1:
             raise KeyboardInterrupt
         return real(spec, bench)
 
-    monkeypatch.setattr(executors, "run_trial", run_trial)
+    monkeypatch.setattr(tasks, "run_trial", run_trial)
     with pytest.raises(KeyboardInterrupt):
         run.run(RunContext(tmp_path, "t", "cpu", 1), specs, 1)
     assert [r["trial"] for r in rows(tmp_path)] == [specs[0].id]
@@ -119,20 +121,42 @@ def test_two_processes_give_what_one_gives(suite_file, tmp_path):
     assert multiprocessing.active_children() == []
 
 
+def ends(how):
+    """The architecture whose building ends its process in this way."""
+    return f"tests.runners.user_networks:{how}"
+
+
 @pytest.mark.slow
-def test_a_worker_that_is_killed_ends_the_run_with_code_1_and_one_line(suite_file, tmp_path, monkeypatch, capsys):
-    suite = suite_file(method=METHODS, seed=[0])
+def test_a_worker_that_is_killed_costs_its_trial_one_try(suite_file, tmp_path, monkeypatch, capsys):
+    once = tmp_path / "once"
+    once.touch()
+    monkeypatch.setenv("KLEVEL_TEST_KILL", str(once))
+    suite = suite_file(method=["dense"], seed=[0], architecture=[ends("killed_once"), "lenet5"])
+    assert call(suite, tmp_path, "--jobs", "2") == 0
+    assert not once.exists(), "it was killed"
+    assert {r["status"] for r in rows(tmp_path)} == {"done"}
 
-    def kill_at_the_first_news(queue, listen):
-        queue.get()
-        for process in multiprocessing.active_children():
-            process.kill()
 
-    monkeypatch.setattr(executors, "_forward", kill_at_the_first_news)
+@pytest.mark.slow
+def test_a_worker_that_is_killed_each_time_is_a_failure_with_its_reason(suite_file, tmp_path, capsys):
+    suite = suite_file(method=["dense"], seed=[0], architecture=[ends("killed"), ends("exits"), "lenet5"])
     assert call(suite, tmp_path, "--jobs", "2") == 1
-    last = capsys.readouterr().err.rstrip("\n").split("\n")[-1]
-    assert last.startswith("klevel: a worker process was killed")
-    assert "call again to go on" in last
+    found = {r["architecture"].rpartition(":")[2]: (r["status"], r["reason"]) for r in rows(tmp_path)}
+    dense = "its dense network failed: its process "
+    assert found == {
+        "killed": ("failed", f"{dense}was killed by signal 9, perhaps out of memory, 2 times"),
+        "exits": ("failed", f"{dense}ended with exit code 3, 2 times"),
+        "lenet5": ("done", ""),
+    }
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_a_trial_that_takes_too_long_is_a_failure(suite_file, tmp_path):
+    suite = suite_file(method=["dense"], seed=[0], architecture=[ends("sleeps"), "lenet5"])
+    assert call(suite, tmp_path, "--jobs", "1", "--trial-timeout", "20") == 1
+    found = {r["architecture"].rpartition(":")[2]: (r["status"], r["reason"]) for r in rows(tmp_path)}
+    assert found == {"sleeps": ("failed", "its dense network failed: took longer than 20 s"), "lenet5": ("done", "")}
 
 
 def gone(pid):
@@ -167,6 +191,24 @@ def test_a_run_that_is_killed_goes_on_to_the_same_rows(suite, tmp_path):
     assert codes[0] == codes[1]
     assert rows(tmp_path / "killed") == rows(tmp_path / "undisturbed")
     assert [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".lock"] == [], "nothing half-written is left"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "jobs"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGTERM, "2")])
+def test_a_signal_ends_a_run_with_its_code_and_what_was_done(sent, jobs, suite, tmp_path):
+    command = [sys.executable, "-m", "runners", "run", suite, "--jobs", jobs, "--results", str(tmp_path)]
+    command += ["--set", "finetune_epochs=100000"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        wait_for(lambda: process.poll() is not None or any((tmp_path / "t" / "trials").glob("*/progress.pt")))
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + sent
+    assert said.rstrip().split("\n")[-1] == f"klevel: stopped by signal {int(sent)}; call again to go on"
+    assert "leaked" not in said
+    assert (tmp_path / "t" / "trials.csv").exists(), "of what was done"
 
 
 @pytest.mark.slow

@@ -9,14 +9,14 @@ import yaml
 from methods import METHODS
 from results.columns import VARYING, Trial, names
 from results.errors import Untraceable
-from runners import dense, executors, trial
-from runners.executors import RunContext, perform
+from runners import dense, tasks, trial
 from runners.networks import compaction
 from runners.networks.comparison import Difference
 from runners.networks.groupings import GROUPINGS
 from runners.run import run
 from runners.spec import TrialSpec
 from runners.store import Store
+from runners.tasks import RunContext, perform
 from tests.runners.user_networks import network_for
 
 # The columns of DESIGN.md, in its order. New ones go behind them; these stay as they are.
@@ -47,8 +47,8 @@ def finished(context, make_spec):
     def of(spec):
         store = Store(context.results, context.suite)
         if store.dense_record(spec.dense) is None:
-            assert perform(context, spec.dense, silent) is None
-        assert perform(context, spec, silent) is None
+            assert perform(context, spec.dense, silent).reason is None
+        assert perform(context, spec, silent).status != "failed"
         return store.row(spec), store.trial(spec)
 
     return of
@@ -136,8 +136,8 @@ def test_what_is_removed_leaves_no_zero_behind(grouping, finished, make_spec):
 
 def test_a_grouping_that_does_not_apply_is_a_row_with_its_reason(context, make_spec):
     spec = make_spec(grouping="depth")
-    assert perform(context, spec.dense, silent) is None
-    assert perform(context, spec, silent) is None
+    assert perform(context, spec.dense, silent).reason is None
+    assert perform(context, spec, silent).status == "skipped"
     row = Store(context.results, context.suite).row(spec)
     assert (row.status, row.reason) == ("skipped", "the grouping found nothing to divide in this network")
     assert row.test_top1 is None
@@ -215,9 +215,9 @@ def test_the_builds_of_a_seed_are_compared_once_a_dense_network(context, make_sp
     for module in (dense, trial):
         monkeypatch.setattr(module, "build", lambda *given: built.append(given) or real(*given))
     spec = make_spec(seed=7)
-    assert perform(context, spec.dense, silent) is None
+    assert perform(context, spec.dense, silent).reason is None
     assert len(built) == 2
-    assert perform(context, spec, silent) is None
+    assert perform(context, spec, silent).reason is None
     assert len(built) == 3
 
 
@@ -359,14 +359,14 @@ def test_a_method_that_raises_is_a_failure_with_its_words_in_one_line(fresh, mak
 
 
 def test_a_dense_network_that_fails_takes_its_trials_along_and_no_others(fresh, make_spec, monkeypatch):
-    real = executors.train_dense
+    real = tasks.train_dense
 
     def train_dense(spec, context):
         if spec.seed == 1:
             raise RuntimeError("no memory")
         real(spec, context)
 
-    monkeypatch.setattr(executors, "train_dense", train_dense)
+    monkeypatch.setattr(tasks, "train_dense", train_dense)
     specs = [make_spec(m, seed=s) for m in ("random", "dense") for s in (0, 1)]
     found = outcome(fresh, specs)
     lost = "its dense network failed: RuntimeError: no memory"

@@ -2,7 +2,10 @@
 
 import os
 import random
+import signal
+import time
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -164,3 +167,47 @@ class Squared(nn.Module):
 def bilinear(channels, size, classes):
     """Two convolutions, and a bilinear layer, whose multiply-adds torch does not know."""
     return small(channels, size, classes, [Layer(lambda x: x.mean((2, 3))), Squared(6, 8), nn.Linear(8, classes)])
+
+
+class Ending(nn.Module):
+    """A layer whose first training step ends the process, or never ends."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.end = end
+
+    def forward(self, x):
+        if self.training:
+            self.end()
+        return x
+
+
+def _kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kill_once():
+    wanted = Path(os.environ["KLEVEL_TEST_KILL"])
+    if wanted.exists():
+        wanted.unlink()
+        _kill()
+
+
+def killed(channels, size, classes):
+    """A network whose training is killed."""
+    return small(channels, size, classes, [Ending(_kill), nn.Flatten(), nn.LazyLinear(classes)])
+
+
+def killed_once(channels, size, classes):
+    """A network whose training is killed while there is a file $KLEVEL_TEST_KILL, which it removes."""
+    return small(channels, size, classes, [Ending(_kill_once), nn.Flatten(), nn.LazyLinear(classes)])
+
+
+def exits(channels, size, classes):
+    """A network whose training ends the process."""
+    return small(channels, size, classes, [Ending(lambda: os._exit(3)), nn.Flatten(), nn.LazyLinear(classes)])
+
+
+def sleeps(channels, size, classes):
+    """A network whose training does not end."""
+    return small(channels, size, classes, [Ending(lambda: time.sleep(1000)), nn.Flatten(), nn.LazyLinear(classes)])

@@ -9,10 +9,10 @@ import torch
 
 from results.errors import InputError
 from runners import data, dense, run
-from runners.executors import RunContext
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.pretrained import load_weights, locate_weights
 from runners.store import Store
+from runners.tasks import RunContext
 from runners.training import evaluate
 
 RECIPE = {"dense_epochs": 0, "dense_weights": "w.pt"}

@@ -12,11 +12,11 @@ import yaml
 
 from runners import export as exporting
 from runners.__main__ import main
-from runners.executors import RunContext, perform
 from runners.export import FILES, NetworkPair, onnx_file, plan_with_origins, write
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.export.deployed import load
 from runners.networks.groupings import GROUPINGS
+from runners.tasks import RunContext, perform
 from runners.training import evaluate
 from tests.runners.user_networks import RESIDUAL
 
