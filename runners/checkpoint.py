@@ -55,9 +55,7 @@ class Checkpoint:
     def _read(self) -> dict[str, Any]:
         try:
             content = torch.load(self._path, weights_only=True, map_location="cpu")
-        except FileNotFoundError:
-            return {}
-        except Exception:  # cut off, or garbage: the training begins anew
+        except Exception:  # none, or cut off, or garbage: the training begins anew
             return {}
         same = isinstance(content, dict) and content.get("identity") == self._identity
         return content if same else {}
@@ -131,26 +129,21 @@ def load_state(hooks: object, state: dict[str, Any]) -> None:
 
 
 def _attributes(part: object) -> dict[str, Any]:
-    return {name: _kept(value) for name, value in vars(part).items() if _is_kept(value)}
-
-
-def _is_kept(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_plain(v) for v in value)
-    if isinstance(value, dict):
-        return all(_is_plain(v) for v in [*value, *value.values()])
-    return _is_plain(value) or (hasattr(value, "__dict__") and not callable(value) and not isinstance(value, _OURS))
+    kept: dict[str, Any] = {}
+    for name, value in vars(part).items():
+        if _is_plain(value):
+            kept[name] = value
+        elif hasattr(value, "__dict__") and not callable(value) and not isinstance(value, _OURS):
+            kept[name] = {"attributes": _attributes(value)}
+    return kept
 
 
 def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(v) for v in [*value, *value.values()])
     if isinstance(value, list | tuple):
         return all(_is_plain(v) for v in value)
     return value is None or isinstance(value, Tensor | bool | int | float | str)
-
-
-def _kept(value: Any) -> Any:
-    plain = _is_plain(value) or isinstance(value, list | tuple | dict)
-    return value if plain else {"attributes": _attributes(value)}
 
 
 def _random_states() -> dict[str, Any]:

@@ -73,7 +73,8 @@ def run(
         try:
             if pending:
                 store.measured_on(machine())
-                with _progress(len(pending)) as bar, executor(context, jobs, _told(bar), timeout) as executes:
+                workers = min(jobs, len(pending))
+                with _progress(len(pending)) as bar, executor(context, workers, _told(bar), timeout) as executes:
                     _run_pending(store, pending, bar, executes)
         finally:
             table = store.collect(trials, only_these)

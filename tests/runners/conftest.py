@@ -18,6 +18,7 @@ from runners.networks import compaction
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.compaction import realise
 from runners.networks.groupings import GROUPINGS, scope_of
+from runners.rehearsal import Rehearsal
 from runners.spec import TrialSpec
 
 USERS = {name: os.environ.get(name) for name in ("KLEVEL_DATA", "KLEVEL_WEIGHTS")}
@@ -104,6 +105,20 @@ def suite_file(tmp_path):
         return str(path)
 
     return save
+
+
+@pytest.fixture
+def performed(monkeypatch):
+    """The dense networks and trials that a run in this process goes through, in their order."""
+    done, real = [], tasks.perform
+
+    def perform(context, task, listen):
+        if not isinstance(task, Rehearsal):
+            done.append(task)
+        return real(context, task, listen)
+
+    monkeypatch.setattr(tasks, "perform", perform)
+    return done
 
 
 @pytest.fixture(scope="session")

@@ -3,27 +3,13 @@
 import pytest
 
 from methods import METHODS
-from runners import run, tasks
+from runners import run
 from runners.networks.groupings import GROUPINGS
-from runners.rehearsal import Rehearsal, rehearsals
+from runners.rehearsal import rehearsals
 from runners.spec import DenseSpec
 from runners.tasks import RunContext
 
 LINEAR = "tests.runners.user_networks:linear"  # nothing to divide
-
-
-@pytest.fixture
-def performed(monkeypatch):
-    """The dense networks and trials that were run."""
-    done, real = [], tasks.perform
-
-    def perform(context, task, listen):
-        if not isinstance(task, Rehearsal):
-            done.append(task)
-        return real(context, task, listen)
-
-    monkeypatch.setattr(tasks, "perform", perform)
-    return done
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from results.columns import VARYING
 from runners import run, tasks, trial
 from runners.__main__ import main
-from runners.rehearsal import Rehearsal
 from runners.store import Store
 from runners.tasks import RunContext
 
@@ -36,20 +35,6 @@ def rows(results):
     """trials.csv, cell by cell as text, without what may vary."""
     table = pd.read_csv(results / "t" / "trials.csv", dtype=str, keep_default_na=False)
     return table.drop(columns=list(VARYING)).to_dict("records")
-
-
-@pytest.fixture
-def performed(monkeypatch):
-    """The dense networks and trials that were run, in their order."""
-    done, real = [], tasks.perform
-
-    def perform(context, task, listen):
-        if not isinstance(task, Rehearsal):
-            done.append(task)
-        return real(context, task, listen)
-
-    monkeypatch.setattr(tasks, "perform", perform)
-    return done
 
 
 def test_a_second_run_does_nothing_and_gives_the_same_csvs(suite, tmp_path, performed):
