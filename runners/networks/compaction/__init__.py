@@ -21,7 +21,7 @@ from runners.networks.compaction.proof import perturbed, proved, with_zeros
 from runners.networks.compaction.removal import removable, zeros_of
 from runners.networks.compaction.report import removed_groups
 from runners.networks.compaction.selection import select_inputs, unread_maps
-from runners.networks.compaction.surgery import remove
+from runners.networks.compaction.surgery import copy_sharing, remove
 from runners.networks.comparison import compare_outputs
 from runners.networks.graph.branches import branches, without_branches
 from runners.networks.graph.structure import Structure, structure_of
@@ -63,7 +63,7 @@ def realise(
     example: a batch to trace with. round_to: round widths up to multiples of this; the spared channels stay at zero.
     """
     zeros = zeros_of(groups, masks, network)
-    marks, compact = _marked(network, zeros), copy.deepcopy(network)
+    marks, compact = _marked(network, zeros), copy_sharing(network)
     before, reason, structure, gone = _shapes(compact), None, None, None
     if grouping not in IN_PLACE:
         structure, gone, reason = _channels(network, zeros, example, round_to)
@@ -80,6 +80,7 @@ def realise(
         select_inputs(compact, read)
     if grouping not in (*IN_PLACE, "shape") and not reason and not _some(removed) and _some(~m for m in masks):
         reason = "no zero group is one that all layers around it can do without"
+    compact = copy.deepcopy(compact)  # what nothing was removed from is the network's until now
     zero_masks = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
     compact.zero_grad()
     return Realised(
@@ -131,11 +132,13 @@ def _realisation(removed: bool, zeros_left: bool) -> str:
 
 @torch.no_grad()
 def _marked(network: nn.Module, zeros: Mapping[str, Tensor]) -> nn.Module:
-    """Return a copy of a network with 0 for every masked value, and 1 for every other parameter value."""
-    marks = copy.deepcopy(network)
-    for parameter in marks.parameters():
-        parameter.fill_(1)
-    return with_zeros(marks, zeros)
+    """Return a copy of a network with 0 for every masked value, and 1 for every other, in views of little memory."""
+    values = {}
+    for name, parameter in network.named_parameters():
+        one = torch.ones((), dtype=parameter.dtype, device=parameter.device)
+        mark = one.masked_fill(zeros[name].to(one.device), 0) if name in zeros else one
+        values[id(parameter)] = nn.Parameter(mark.expand(parameter.shape), requires_grad=parameter.requires_grad)
+    return copy.deepcopy(network, values)
 
 
 def _idle_branches(marks: nn.Module) -> list[str]:
@@ -150,7 +153,7 @@ def _idle_branches(marks: nn.Module) -> list[str]:
 
 def _idle_indeed(network: nn.Module, zeros: Mapping[str, Tensor], names: Sequence[str], example: Tensor) -> bool:
     """Return whether a network computes the same without these branches, whose parameters are zero."""
-    masked = with_zeros(perturbed(network), zeros).eval()
+    masked = perturbed(network, zeros).eval()
     return compare_outputs(masked, without_branches(masked, names), example[:2]).ok
 
 

@@ -14,10 +14,11 @@ from traceback import walk_tb
 import torch
 from torch import Tensor, nn
 
-from runners.networks.compaction.surgery import remove
+from runners.networks.compaction.surgery import copy_sharing, remove
 from runners.networks.comparison import Reference
 from runners.networks.graph.arrays import marked
 from runners.networks.graph.structure import Structure, structure_of
+from runners.networks.graph.tape import without_fast_paths
 
 TRIES = 32  # smaller networks run in a search; what is not proved by then stays. No clock: rows must not depend on it
 FAILURES = 3  # of single parts in a row after which no other part is tried that changes a module of that class
@@ -48,8 +49,9 @@ def proved(
 
     zeros: masks of zeros by parameter. parts: int64 channels, to be removed together with all other parts.
     """
-    search = _Search(with_zeros(perturbed(network), zeros).eval(), structure, parts, example[:1])
-    good = set(search.largest(list(range(len(parts)))))
+    search = _Search(perturbed(network, zeros).eval(), structure, parts, example[:1])
+    with without_fast_paths():  # the operations of the tape; torch's own are slower on many tokens, too
+        good = set(search.largest(list(range(len(parts)))))
     return [i in good for i in range(len(parts))]
 
 
@@ -103,7 +105,7 @@ class _Search:
         self._tries += 1
         gone = marked(len(self._structure.free), [self._parts[i] for i in places])
         try:
-            smaller = remove(copy.deepcopy(self._masked), self._structure, gone)
+            smaller = remove(copy_sharing(self._masked), self._structure, gone)
             return None if self._expected.agreement(smaller).ok else ""
         except Exception as error:  # a forward pass with other widths may raise anything
             return _innermost(error)
@@ -129,16 +131,24 @@ def _innermost(error: BaseException) -> str:
 
 
 @torch.no_grad()
-def perturbed(network: nn.Module) -> nn.Module:
-    """Return a copy whose scales and shifts are not near zero, nor equal to each other; the same copy each time."""
-    copied = copy.deepcopy(network)
+def perturbed(network: nn.Module, zeros: Mapping[str, Tensor]) -> nn.Module:
+    """Return a copy with zeros whose scales and shifts are not near zero, nor equal; the same copy each time.
+
+    zeros: masks by parameter. The copy shares all other parameters with the network.
+    """
     generator = torch.Generator().manual_seed(0)
-    for parameter in copied.parameters():
-        if parameter.numel() == max(parameter.shape, default=1):  # a vector: scales, shifts, biases
-            noise = torch.rand(parameter.shape, generator=generator).to(parameter.device, parameter.dtype)
-            small = not parameter.numel() or float(parameter.abs().max()) < SMALL
-            parameter.copy_(noise / 2 if small else parameter * (1 + noise / 4))
-    return copied
+    values: dict[int, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        value: Tensor = parameter
+        if value.numel() == max(value.shape, default=1):  # a vector: scales, shifts, biases
+            noise = torch.rand(value.shape, generator=generator).to(value.device, value.dtype)
+            small = not value.numel() or float(value.abs().max()) < SMALL
+            value = noise / 2 if small else value * (1 + noise / 4)
+        if name in zeros:
+            value = value.masked_fill(zeros[name].to(value.device), 0)
+        changed = value is not parameter
+        values[id(parameter)] = nn.Parameter(value, requires_grad=parameter.requires_grad) if changed else parameter
+    return copy.deepcopy(network, values)
 
 
 @torch.no_grad()

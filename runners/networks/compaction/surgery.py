@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -15,6 +16,11 @@ from runners.networks.layers import Change, resize
 
 # operations whose first input has the channels of the layer that they are, and along which dim
 CHANNELS = {"convolution": 1, "native_batch_norm": 1, "opaque": 1, "native_layer_norm": -1, "native_group_norm": 1}
+
+
+def copy_sharing(network: nn.Module) -> nn.Module:
+    """Return a copy of a network that has the same parameters, as `remove` slices them and writes to none."""
+    return copy.deepcopy(network, {id(p): p for p in network.parameters()})
 
 
 def remove(network: nn.Module, structure: Structure, gone: Tensor) -> nn.Module:

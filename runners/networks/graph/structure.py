@@ -173,11 +173,17 @@ class Structure:
         labels = chosen.nonzero().flatten()
         order = classes[labels].argsort(stable=True)
         labels = labels[order]
-        sizes = torch.unique_consecutive(classes[labels], return_counts=True)[1].tolist()
-        layouts: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
-        for own in sorted(labels.split(sizes), key=lambda own: int(own[0])):
-            layouts[tuple(self.range_of[own].tolist())].append(own)
-        return [Set(tuple(self.ranges[i] for i in k), torch.stack(v)) for k, v in layouts.items()]
+        sizes = torch.unique_consecutive(classes[labels], return_counts=True)[1]
+        starts = sizes.cumsum(0) - sizes
+        found: dict[int, Set] = {}  # by the first label
+        for size in sizes.unique().tolist():
+            own = labels[starts[sizes == size, None] + torch.arange(size)]
+            own = own[own[:, 0].argsort()]
+            layouts, layout = self.range_of[own].unique(dim=0, return_inverse=True)
+            for i, ranges in enumerate(layouts.tolist()):
+                alike = own[layout == i]
+                found[int(alike[0, 0])] = Set(tuple(self.ranges[r] for r in ranges), alike)
+        return [found[first] for first in sorted(found)]
 
     def coupled_sets(self, channels: Tensor) -> list[Set]:
         """Return the sets of labels that are coupled by copies too, of those whose channels (bool) are all chosen."""

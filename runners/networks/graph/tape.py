@@ -123,7 +123,7 @@ def _recorded(network: nn.Module, image: Tensor) -> Tape:
     recorder = _Recorder(network)
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
-        stack.enter_context(_without_fast_paths())
+        stack.enter_context(without_fast_paths())
         recorder.tape.inputs.append(recorder.new(image))
         stack.enter_context(recorder.following_modules())
         stack.enter_context(recorder)
@@ -248,7 +248,7 @@ def _storage(tensor: Tensor) -> int:
 
 
 @contextmanager
-def _without_fast_paths() -> Iterator[None]:
+def without_fast_paths() -> Iterator[None]:
     """Let torch's attention run as basic operations."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
@@ -41,7 +42,11 @@ class Zeros:
 
     def set(self, value: int, zero: Tensor) -> None:
         """Set the mask of the zeros of a value; what is removed counts as zero too."""
-        self._zero[value] = zero | self.removed(value)
+        self._zero[value] = zero | self.removed(value) if self._some_gone else zero
+
+    @cached_property
+    def _some_gone(self) -> bool:
+        return bool(self.gone.any())
 
     def need(self, labels: Tensor | None, harm: Tensor) -> None:
         """Note that elements are missed where `harm` (bool, as the labels) is true."""
