@@ -15,6 +15,7 @@ from results.errors import InputError, NotExported
 from results.reading import read
 from runners import environment, suite
 from runners.collect import collect as collect_folders
+from runners.executors import Slots
 from runners.export import export as export_trial
 from runners.finished import find
 from runners.publish import publish as publish_suite
@@ -77,7 +78,7 @@ def run(
     jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
     context = RunContext(results, chosen.name, str(place), threads)
     with environment.stoppable():
-        table = run_trials(context, chosen.trials, jobs, again, only_these, timeout)
+        table = run_trials(context, chosen.trials, Slots([str(place)], jobs, timeout), again, only_these)
     store.describe(chosen.text, replace=only_these or whole)
     counts = table["status"].value_counts()
     print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
 
 import pandas as pd
 import torch
@@ -17,13 +16,17 @@ from results.columns import Trial
 from results.errors import InputError
 from runners.dense import TaskContext, begin_dense, data_of
 from runners.environment import code_of, machine
-from runners.executors import Executor, executor
+from runners.executors import Executor, Slots, executor
+from runners.leases import Leases, held
+from runners.progress import Progress, shown
 from runners.rehearsal import Rehearsal, rehearsals
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
-from runners.tasks import EpochEvent, Listener, Outcome, RunContext, Task, prepare
+from runners.tasks import Outcome, RunContext, Task, prepare
 from runners.trial import measure_again
+
+PAUSE = 2.0  # seconds between two looks at what other runs do
 
 
 @dataclass(frozen=True)
@@ -56,26 +59,25 @@ def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN
 def run(
     context: RunContext,
     trials: Sequence[TrialSpec],
-    jobs: int,
+    slots: Slots,
     again: Again = NONE_AGAIN,
     only_these: bool = False,
-    timeout: float | None = None,
 ) -> pd.DataFrame:
     """Run the missing trials, merge their results into the CSVs (see `Store.collect`), and return the rows of all.
 
-    timeout: seconds after which a task has failed. Raises InputError if a dataset or a file of weights is not
-    available, or another run uses the folder.
+    Other runs may work in the same folder: each task is done by one of them, and this returns when all are done.
+    Raises InputError if a dataset or a file of weights is not available.
     """
     store = Store(context.results, context.suite)
-    with store.lock():
-        pending = list(_not_skipped(store, missing(store, trials, again)))
+    with contextlib.closing(Leases(store.leases)) as leases:
+        pending = missing(store, trials, again)
         _check_files(store, pending)
         try:
             if pending:
                 store.measured_on(machine())
-                workers = min(jobs, len(pending))
-                with _progress(len(pending)) as bar, executor(context, workers, _told(bar), timeout) as executes:
-                    _run_pending(store, pending, bar, executes)
+                few = slots.at_most(len(pending))
+                with shown(store, pending, few.number) as progress, executor(context, few, progress.epoch) as executes:
+                    _Work(store, leases, pending, progress, executes).finish()
         finally:
             table = store.collect(trials, only_these)
     return table
@@ -84,33 +86,25 @@ def run(
 def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:
     """Measure every done trial again, one at a time, and write the CSVs.
 
-    Raises InputError if no trial is done, or a dataset is not available.
+    Raises InputError if no trial is done, another run is at work, or a dataset is not available.
     """
     store = Store(context.results, context.suite)
     prepare(context.threads)
-    with store.lock():
-        done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
-        if not done:
-            raise InputError(f"{store.root}: no trial of the suite is done here; run it first")
-        _check_files(store, done)
-        store.measured_on(machine())
-        try:
-            for spec in tqdm(done, unit="trial"):
-                measure_again(spec, TaskContext(store, torch.device(context.device)))
-        finally:
-            table = store.collect(trials)
+    if (other := next(held(store.leases), None)) is not None:
+        raise InputError(
+            f"{store.root}: process {other.process} of {other.host} is at work here, and times want a quiet machine"
+        )
+    done = [s for s in trials if (row := store.row(s)) is not None and row.status == "done"]
+    if not done:
+        raise InputError(f"{store.root}: no trial of the suite is done here; run it first")
+    _check_files(store, done)
+    store.measured_on(machine())
+    try:
+        for spec in tqdm(done, unit="trial"):
+            measure_again(spec, TaskContext(store, torch.device(context.device)))
+    finally:
+        table = store.collect(trials)
     return table
-
-
-def _not_skipped(store: Store, trials: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
-    """Write a row with the reason for every trial that its method skips, and yield the others."""
-    for spec in trials:
-        reason = METHODS[spec.method].skip(spec)
-        if reason is None:
-            yield spec
-        else:
-            store.begin(spec)
-            store.finish(spec, row_of(spec, store.suite, "skipped", reason))
 
 
 def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
@@ -126,55 +120,92 @@ def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
             begin_dense(dense, data_of(dense, cpu))
 
 
-def _told(bar: tqdm[NoReturn]) -> Listener:
-    """Return a listener that shows the last epoch beside a progress bar."""
+class _Work:
+    """What is left to do for a run."""
 
-    def listen(event: EpochEvent) -> None:
-        epoch = event.epoch
-        bar.set_description_str(f"{event.name} seed {event.seed}", refresh=False)
-        text = f"{epoch.phase} epoch {epoch.epoch} accuracy {100 * epoch.val_top1:.2f} %"
-        bar.set_postfix_str(text, refresh=sys.stderr.isatty())
+    def __init__(
+        self, store: Store, leases: Leases, pending: Sequence[TrialSpec], progress: Progress, executor: Executor
+    ) -> None:
+        self._store, self._leases, self._progress, self._executor = store, leases, progress, executor
+        self._left = {spec.id: spec for spec in pending}
+        self._refused: dict[str, Outcome] = {}
+        for spec in pending:
+            store.reopen(spec)
 
-    return listen
+    def finish(self) -> None:
+        """Rehearse what is to be pruned, train the dense networks, and run the trials whose network is there.
 
+        Waits for what other runs do of these.
+        """
+        for spec in self._wanted():
+            if (reason := METHODS[spec.method].skip(spec)) is not None:
+                self._refuse([spec], Outcome("skipped", reason))
+        for task, outcome in self._executor.run(rehearsals(self._wanted())):
+            if isinstance(task, Rehearsal) and outcome.status != "done":
+                self._refuse(task.trials, outcome)
+        while self._left:
+            before = len(self._left)
+            for task, outcome in self._run(n for n in self._networks() if _absent(self._store, n)):
+                self._progress.ended(task, outcome)
+                if outcome.status == "failed":
+                    lost = Outcome("failed", f"its dense network failed: {outcome.reason}")
+                    self._refuse([s for s in self._wanted() if s.dense.id == task.id], lost)
+            there = {n.id for n in self._networks() if not _absent(self._store, n)}
+            for task, outcome in self._run(s for s in self._wanted() if s.dense.id in there):
+                self._end(task, outcome)
+            self._write_refused()
+            if len(self._left) == before:
+                time.sleep(PAUSE)
 
-def _run_pending(store: Store, pending: Sequence[TrialSpec], bar: tqdm[NoReturn], executor: Executor) -> None:
-    """Rehearse what is to be pruned, train the dense networks, then run the trials whose network is there."""
+    def _wanted(self) -> list[TrialSpec]:
+        """Return what is left and is to be run."""
+        return [spec for spec in self._left.values() if spec.id not in self._refused]
 
-    def refuse(trials: Iterable[TrialSpec], outcome: Outcome) -> None:
-        for spec in trials:
-            left.remove(spec)
-            store.begin(spec)
-            store.finish(spec, row_of(spec, store.suite, outcome.status, outcome.reason))
-            bar.update()
-            _say(bar, spec, outcome)
+    def _networks(self) -> list[DenseSpec]:
+        """Return the dense networks of what is to be run."""
+        return list({spec.dense.id: spec.dense for spec in self._wanted()}.values())
 
-    left = list(pending)
-    for task, outcome in executor.run(rehearsals(left)):
-        if isinstance(task, Rehearsal) and outcome.status != "done":
-            refuse(task.trials, outcome)
-    networks = {spec.dense.id: spec.dense for spec in left}
-    for task, outcome in executor.run([n for n in networks.values() if _absent(store, n)]):
-        if outcome.status == "failed":
-            lost = Outcome("failed", f"its dense network failed: {outcome.reason}")
-            refuse([spec for spec in left if spec.dense.id == task.id], lost)
-    for task, outcome in executor.run(left):
-        bar.update()
-        _say(bar, task, outcome)
+    def _run(self, tasks: Iterable[DenseSpec | TrialSpec]) -> Iterator[tuple[Task, Outcome]]:
+        """Run those tasks that no other run does or has done, and yield each with its outcome."""
+        for task, outcome in self._executor.run(task for task in tasks if self._claim(task)):
+            self._leases.release(task.id)
+            yield task, outcome
 
+    def _claim(self, task: DenseSpec | TrialSpec) -> bool:
+        """Return whether a task is for this run to do, and not done by another."""
+        if self._done(task) or not self._leases.claim(task.id):
+            return False
+        if self._done(task):  # between the two
+            self._leases.release(task.id)
+            return False
+        return True
 
-def _say(bar: tqdm[NoReturn], task: Task, outcome: Outcome) -> None:
-    if outcome.status == "failed":
-        bar.write(f"trial {task.id} failed: {outcome.reason}", file=sys.stderr)
+    def _done(self, task: DenseSpec | TrialSpec) -> bool:
+        """Return whether a task has ended, and strike out a trial that another run has done."""
+        if isinstance(task, DenseSpec):
+            return not _absent(self._store, task)
+        if (row := self._store.row(task)) is not None:
+            self._end(task, Outcome(row.status, row.reason))
+        return row is not None
+
+    def _refuse(self, trials: Iterable[TrialSpec], outcome: Outcome) -> None:
+        """Write a row for each of these trials, which are not run."""
+        self._refused |= {spec.id: outcome for spec in trials}
+        self._write_refused()
+
+    def _write_refused(self) -> None:
+        for spec in [self._left[i] for i in self._refused if i in self._left]:
+            if self._claim(spec):
+                outcome = self._refused[spec.id]
+                self._store.begin(spec)
+                self._store.finish(spec, row_of(spec, self._store.suite, outcome.status, outcome.reason))
+                self._leases.release(spec.id)
+                self._end(spec, outcome)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        if self._left.pop(task.id, None) is not None:
+            self._progress.ended(task, outcome)
 
 
 def _absent(store: Store, network: DenseSpec) -> bool:
     return store.dense_record(network) is None
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[tqdm[NoReturn]]:
-    """Show a progress bar over the trials; without a terminal, print a line every minute."""
-    interval = 0.1 if sys.stderr.isatty() else 60
-    with tqdm(total=total, unit="trial", mininterval=interval, disable=total == 0) as bar:
-        yield bar

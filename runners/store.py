@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,13 +102,24 @@ class Store:
         """Return the file in which a task that has not finished keeps how far it is."""
         return (self.trial(spec) if isinstance(spec, TrialSpec) else self.dense(spec)) / "progress.pt"
 
+    @property
+    def leases(self) -> Path:
+        """Return the folder of the leases of those who work here: see `runners.leases`."""
+        return self.root / "leases"
+
+    def reopen(self, spec: TrialSpec) -> None:
+        """Take back that a trial has finished; its row stays in the CSV until there is another."""
+        if (self.trial(spec) / "row.json").exists():
+            self.progress(spec).unlink(missing_ok=True)
+            (self.trial(spec) / "row.json").unlink(missing_ok=True)
+
     def begin(self, spec: TrialSpec) -> Path:
         """Empty the folder of a trial that is to start, write its spec, and return the folder.
 
         A trial that was interrupted keeps what it has.
         """
         folder = self.trial(spec)
-        if (folder / "row.json").exists() or not self.progress(spec).exists():
+        if not self.progress(spec).exists():
             shutil.rmtree(folder, ignore_errors=True)
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
         write(folder / "trial.yaml", lambda p: p.write_text(text))
@@ -189,17 +199,6 @@ class Store:
         there = read_json(path) or []
         if dict(machine) not in there:
             write_json(path, [*there, dict(machine)])
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Lock this folder until the process ends. Raises InputError if another run holds the lock."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"{self.root}: another run is at work here; wait for it, or use --results") from None
-            yield
 
 
 def set_aside(path: Path) -> Path:

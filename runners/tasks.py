@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,14 +33,19 @@ class RunContext:
     device: str
     threads: int
 
+    def on(self, device: str) -> RunContext:
+        """Return the same for another device."""
+        return replace(self, device=device)
+
 
 @dataclass(frozen=True)
 class EpochEvent:
-    """The end of an epoch of a task. name: method, architecture and dataset."""
+    """The end of an epoch of a task, in a process of a host."""
 
-    name: str
-    seed: int
+    task: DenseSpec | TrialSpec
     epoch: EpochRecord
+    host: str = field(default_factory=platform.node)
+    process: int = field(default_factory=os.getpid)
 
 
 class Outcome(NamedTuple):
@@ -95,11 +102,10 @@ def give_up(context: RunContext, task: Task, reason: str) -> Outcome:
 
 def _reporter(spec: DenseSpec | TrialSpec, listen: Listener) -> Callable[[EpochRecord], None]:
     """Return a function that reports each epoch of a task to the log and the listener."""
-    method = spec.method if isinstance(spec, TrialSpec) else "dense network"
 
     def report(epoch: EpochRecord) -> None:
         _log.info("%s epoch %d: loss %.4f, validation %.4f", epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_top1)
-        listen(EpochEvent(f"{method} {spec.architecture} {spec.dataset}", spec.seed, epoch))
+        listen(EpochEvent(spec, epoch))
 
     return report
 

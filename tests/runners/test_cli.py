@@ -1,5 +1,6 @@
 """The command line: exit codes, and one line for whatever is wrong."""
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from methods import METHODS
 from runners import commands, data, tasks
 from runners.__main__ import main
 from runners.datasets import DATASETS, Images
+from runners.leases import Leases
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.groupings import GROUPINGS
 from runners.registry import OWN
@@ -268,11 +270,13 @@ def test_results_that_cannot_be_written_give_one_line(klevel, suite, results):
     assert str(results) in err[0]
 
 
-def test_a_second_run_in_the_same_folder_is_refused(klevel, suite, results):
-    with Store(results, "t").lock():
-        code, _, err = klevel("run", suite, "--jobs", 1)
+def test_times_are_not_taken_while_another_run_is_at_work(klevel, suite, results):
+    with contextlib.closing(Leases(Store(results, "t").leases)) as other:
+        assert other.claim("0123456789ab")
+        code, _, err = klevel("measure", suite)
     assert (code, len(err)) == (2, 1)
-    assert "another run is at work here" in err[0]
+    assert f"process {os.getpid()} of " in err[0]
+    assert "is at work here" in err[0]
 
 
 def test_an_interruption_says_how_to_go_on(klevel, suite, monkeypatch):

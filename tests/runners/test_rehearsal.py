@@ -4,6 +4,7 @@ import pytest
 
 from methods import METHODS
 from runners import run
+from runners.executors import Slots
 from runners.networks.groupings import GROUPINGS
 from runners.rehearsal import rehearsals
 from runners.spec import DenseSpec
@@ -15,7 +16,7 @@ LINEAR = "tests.runners.user_networks:linear"  # nothing to divide
 @pytest.fixture
 def table_of(tmp_path):
     """Return the rows of a run of these trials."""
-    return lambda *specs: run.run(RunContext(tmp_path, "t", "cpu", 1), specs, 1).set_index("trial")
+    return lambda *specs: run.run(RunContext(tmp_path, "t", "cpu", 1), specs, Slots(["cpu"])).set_index("trial")
 
 
 def test_nothing_is_trained_where_nothing_can_be_divided(table_of, performed, make_spec, tmp_path):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,13 @@ import pytest
 from results.columns import VARYING
 from runners import run, tasks, trial
 from runners.__main__ import main
+from runners.executors import Slots
+from runners.leases import Leases
 from runners.store import Store
 from runners.tasks import RunContext
 
 ROOT = Path(run.__file__).parents[1]
+ONE = Slots(["cpu"])
 METHODS = ["dense", "magnitude", {"name": "wgsef", "lam": 0.5}]
 
 
@@ -60,9 +64,9 @@ def test_a_limit_runs_the_first_trials_and_the_next_run_the_rest(suite, tmp_path
 
 def test_dense_networks_are_trained_where_a_pending_trial_needs_them(suite, tmp_path, performed, make_spec):
     context = RunContext(tmp_path, "t", "cpu", 1)
-    run.run(context, [make_spec(seed=1)], jobs=1)
+    run.run(context, [make_spec(seed=1)], ONE)
     assert [s.seed for s in performed] == [1, 1]
-    run.run(context, [make_spec(seed=1, keep=0.25)], jobs=1)
+    run.run(context, [make_spec(seed=1, keep=0.25)], ONE)
     assert len(performed) == 3, "its dense network is there"
 
 
@@ -70,9 +74,9 @@ def test_failed_trials_are_run_again_on_request(tmp_path, make_spec, monkeypatch
     context, spec = RunContext(tmp_path, "t", "cpu", 1), make_spec()
     with monkeypatch.context() as patch:
         patch.setattr(tasks, "run_trial", lambda spec, bench: 1 / 0)
-        assert run.run(context, [spec], 1)["status"].tolist() == ["failed"]
-    assert run.run(context, [spec], 1)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
-    assert run.run(context, [spec], 1, run.Again(failed=True))["status"].tolist() == ["done"]
+        assert run.run(context, [spec], ONE)["status"].tolist() == ["failed"]
+    assert run.run(context, [spec], ONE)["reason"].tolist() == ["ZeroDivisionError: division by zero"]
+    assert run.run(context, [spec], ONE, run.Again(failed=True))["status"].tolist() == ["done"]
 
 
 def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monkeypatch):
@@ -85,7 +89,7 @@ def test_an_interruption_leaves_csvs_of_what_was_done(tmp_path, make_spec, monke
 
     monkeypatch.setattr(tasks, "run_trial", run_trial)
     with pytest.raises(KeyboardInterrupt):
-        run.run(RunContext(tmp_path, "t", "cpu", 1), specs, 1)
+        run.run(RunContext(tmp_path, "t", "cpu", 1), specs, ONE)
     assert [r["trial"] for r in rows(tmp_path)] == [specs[0].id]
     assert Store(tmp_path, "t").row(specs[1]) is None
 
@@ -175,7 +179,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_rows(suite, tmp_path):
     codes = [call(suite, tmp_path / name, "--jobs", "1") for name in ("killed", "undisturbed")]
     assert codes[0] == codes[1]
     assert rows(tmp_path / "killed") == rows(tmp_path / "undisturbed")
-    assert [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".lock"] == [], "nothing half-written is left"
+    assert list((tmp_path / "killed").rglob(".*")) == [], "nothing half-written is left"
 
 
 @pytest.mark.slow
@@ -212,7 +216,7 @@ def test_a_run_ends_with_the_script_that_started_it(suite, tmp_path):
     )
     child = int(script.stdout.readline())
     try:
-        wait_for(lambda: gone(child) or (tmp_path / "t" / ".lock").exists())
+        wait_for(lambda: gone(child) or (tmp_path / "t" / "leases").exists())
         assert not gone(child), "it is at work"
         script.kill()
         script.wait()
@@ -223,3 +227,47 @@ def test_a_run_ends_with_the_script_that_started_it(suite, tmp_path):
         script.stdout.close()
         if not gone(child):
             os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("as_anywhere")
+@pytest.mark.slow
+def test_two_runs_side_by_side_share_the_work(suite, tmp_path):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    code = call(suite, whole, "--jobs", "1")
+    command = [sys.executable, "-m", "runners", "run", suite, "--jobs", "1", "--results", str(shared)]
+    others = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [other.wait(timeout=120) for other in others] == [code, code]
+    assert rows(shared) == rows(whole)
+    logs = [p.read_text() for p in (shared / "t").glob("*/*/log.txt")]
+    assert len(logs) == 2 + 6
+    assert all(len(re.findall(r"INFO (?:Trial|Dense)Spec", log)) == 1 for log in logs), "each was done once"
+    assert list((shared / "t" / "leases").iterdir()) == []
+
+
+def test_a_trial_that_another_run_holds_is_waited_for_and_not_run(tmp_path, make_spec, performed, monkeypatch):
+    """The other run is another set of leases of this process; it ends while this one waits."""
+    context, specs = RunContext(tmp_path, "t", "cpu", 1), [make_spec(seed=s) for s in range(2)]
+    run.run(context, specs[:1], ONE)
+    store = Store(tmp_path, "t")
+    row = (store.trial(specs[0]) / "row.json").read_bytes()
+    store.reopen(specs[0])
+    other = Leases(store.leases)
+    assert other.claim(specs[0].id)
+    performed.clear()
+
+    def done_meanwhile(seconds):
+        (store.trial(specs[0]) / "row.json").write_bytes(row)
+        other.close()
+
+    monkeypatch.setattr(run.time, "sleep", done_meanwhile)
+    assert len(run.run(context, specs, ONE)) == 2
+    assert {s.seed for s in performed} == {1}
+
+
+def test_a_refused_trial_that_another_run_holds_is_not_run_when_that_dies(tmp_path, make_spec, performed, monkeypatch):
+    context, spec = RunContext(tmp_path, "t", "cpu", 1), make_spec(grouping="depth", architecture="lenet5_caffe")
+    other = Leases(Store(tmp_path, "t").leases)
+    assert other.claim(spec.id)
+    monkeypatch.setattr(run.time, "sleep", lambda seconds: other.close())
+    assert run.run(context, [spec], ONE)["status"].tolist() == ["skipped"]
+    assert performed == []

@@ -161,20 +161,6 @@ def test_a_corrupt_row_gives_one_line_that_names_the_file(store, put, make_spec,
     assert "\n" not in str(error.value)
 
 
-def test_the_lock_lets_one_run_in_at_a_time(store):
-    with store.lock():
-        with (
-            pytest.raises(InputError, match="another run is at work here") as error,
-            Store(store.root.parent, "t").lock(),
-        ):
-            pytest.fail("two runs in one folder")
-        assert str(store.root) in str(error.value)
-        with Store(store.root.parent, "other").lock():
-            pass
-    with store.lock():
-        assert [p.name for p in store.root.iterdir()] == [".lock"]
-
-
 def cells_of(store, name):
     return pd.read_csv(store.root / f"{name}.csv", dtype=str, keep_default_na=False).set_index("trial")
 

@@ -10,6 +10,7 @@ from methods import METHODS
 from results.columns import VARYING, Trial, names
 from results.errors import Untraceable
 from runners import dense, tasks, trial
+from runners.executors import Slots
 from runners.networks import compaction
 from runners.networks.comparison import Difference
 from runners.networks.groupings import GROUPINGS
@@ -300,7 +301,7 @@ def fresh(tmp_path):
 
 
 def outcome(context, trials):
-    table = run(context, trials, jobs=1)
+    table = run(context, trials, Slots(["cpu"]))
     return {r["trial"]: (r["status"], r["reason"]) for r in table.to_dict("records")}
 
 

@@ -1,4 +1,4 @@
-"""Run many tasks, in this process or in several. Both are one interface; what is done is `runners.tasks`."""
+"""Run tasks in several processes of this machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import multiprocessing
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from multiprocessing.connection import Listener as Connections
 from pickle import UnpicklingError
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -23,67 +23,55 @@ from runners.tasks import Listener, Outcome, RunContext, Task
 TRIES = 2  # of a task whose process dies
 
 
-class Executor(Protocol):
-    """A way to run tasks."""
+class _Place(NamedTuple):
+    """A pool of processes, and what tasks that run there are told."""
 
-    def run(self, todo: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
-        """Run tasks that do not depend on each other, and yield each with its outcome as it ends."""
-
-
-@contextlib.contextmanager
-def executor(context: RunContext, jobs: int, listen: Listener, timeout: float | None = None) -> Iterator[Executor]:
-    """Provide a way to run tasks, `jobs` at a time: in this process, or several.
-
-    listen: hears of every epoch. timeout: seconds after which a task has failed, which takes a process of its own.
-    """
-    if jobs == 1 and timeout is None:
-        yield InProcess(context, listen)
-    else:
-        with _news(listen) as address, contextlib.closing(Processes(context, jobs, address, timeout)) as processes:
-            yield processes
-
-
-class InProcess:
-    """Run tasks here, one after the other: the death of one is the end of all."""
-
-    def __init__(self, context: RunContext, listen: Listener) -> None:
-        """Prepare torch."""
-        self._context, self._listen = context, listen
-        tasks.prepare(context.threads)
-
-    def run(self, todo: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
-        """Run tasks in their order."""
-        for task in todo:
-            yield task, tasks.perform(self._context, task, self._listen)
+    context: RunContext
+    pool: ProcessPool
 
 
 class Processes:
     """Run tasks in processes. A task whose process dies is tried once more in a new one."""
 
-    def __init__(self, context: RunContext, jobs: int, address: str, timeout: float | None) -> None:
-        """address: where the news of workers are heard. Processes start with the first task."""
-        self._context, self._timeout = context, timeout
-        spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(jobs, initializer=_begin_worker, initargs=(context.threads, address), context=spawn)
+    def __init__(self, contexts: Sequence[RunContext], jobs: int, address: str, timeout: float | None) -> None:
+        """Make room for `jobs` tasks in each context. Processes start with the first task.
 
-    def run(self, todo: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
+        address: where the news of workers are heard. timeout: seconds after which a task has failed.
+        """
+        self._timeout = timeout
+        spawn = multiprocessing.get_context("spawn")
+        self._places = [
+            _Place(c, ProcessPool(jobs, initializer=_begin_worker, initargs=(c.threads, address), context=spawn))
+            for c in contexts
+        ]
+        self._free = self._places * jobs
+
+    def run(self, todo: Iterable[Task]) -> Iterator[tuple[Task, Outcome]]:
         """Run tasks, and yield them as they end."""
-        tries = Counter[str]()
-        waiting: dict[Future[Outcome], Task] = {self._submit(task): task for task in todo}
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                task = waiting.pop(future)
+        source, tries = iter(todo), Counter[str]()
+        running: dict[Future[Outcome], tuple[Task, _Place]] = {}
+        while True:
+            while self._free and (task := next(source, None)) is not None:
+                place = self._free.pop(0)
+                running[self._submit(task, place)] = task, place
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task, place = running.pop(future)
                 tries[task.id] += 1
                 error = future.exception()
                 if isinstance(error, ProcessExpired) and tries[task.id] < TRIES:
-                    waiting[self._submit(task)] = task
-                elif isinstance(error, ProcessExpired | TimeoutError):
-                    yield task, tasks.give_up(self._context, task, self._ended(error))
+                    running[self._submit(task, place)] = task, place
+                    continue
+                self._free.append(place)
+                if isinstance(error, ProcessExpired | TimeoutError):
+                    yield task, tasks.give_up(place.context, task, self._ended(error))
                 else:
                     yield task, future.result()
 
-    def _submit(self, task: Task) -> Future[Outcome]:
-        return self._pool.schedule(_perform_in_worker, (self._context, task), timeout=self._timeout)
+    def _submit(self, task: Task, place: _Place) -> Future[Outcome]:
+        future: Future[Outcome] = place.pool.schedule(_perform_in_worker, (place.context, task), timeout=self._timeout)
+        return future
 
     def _ended(self, error: BaseException) -> str:
         """Say why a process ended that was to run a task."""
@@ -96,12 +84,14 @@ class Processes:
 
     def close(self) -> None:
         """End all processes, whatever they do."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        for place in self._places:
+            place.pool.stop()  # type: ignore[no-untyped-call]
+        for place in self._places:
+            place.pool.join()
 
 
 @contextlib.contextmanager
-def _news(listen: Listener) -> Iterator[str]:
+def news(listen: Listener) -> Iterator[str]:
     """Listen to what workers send to an address, each by a connection of its own, so that none can block another."""
     lock = threading.Lock()
 
