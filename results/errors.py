@@ -2,6 +2,8 @@
 
 KlevelError
 ├── InputError      the user's input is wrong: one line on stderr, exit code 2
+│   ├── MachineFault   a disk is full, a file has vanished: the run stops, no trial is to blame
+│   └── Unreadable     a file of results is broken
 ├── Skip            a figure or table cannot be made of these results; the reason is printed
 ├── Untraceable     the forward pass of a network cannot be followed; the trial is skipped
 ├── TrialError      a trial cannot give a right result; its row is failed, with the reason
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class KlevelError(Exception):
@@ -28,6 +31,23 @@ class InputError(KlevelError, ValueError):
 
     Derived from ValueError so that pydantic reports it as the error of a field.
     """
+
+
+class MachineFault(InputError):
+    """What the machine did, and no trial: the run stops, and the next call goes on. The message says what to do."""
+
+
+class Unreadable(InputError):
+    """A file of results that is broken: cut off, empty, or of other content."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        """path: of the file. why: what is wrong with it."""
+        super().__init__(f"{path}: {why}; klevel doctor DIR --fix sets it aside, and the next run makes it again")
+        self.path, self.why = path, why
+
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[Path, str]]:
+        """Return what makes the same error in another process."""
+        return Unreadable, (self.path, self.why)
 
 
 class Skip(KlevelError):
@@ -65,6 +85,11 @@ class Stopped(BaseException):
         """signal: its number."""
         super().__init__(signal)
         self.signal = signal
+
+
+def raised(error: Exception) -> str:
+    """Return what a function of a user's raised, in a line."""
+    return f"raises {type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -65,6 +65,16 @@ Timeout = Annotated[
     float | None,
     typer.Option("--trial-timeout", min=1, metavar="SECONDS", help="A trial that takes longer has failed."),
 ]
+Devices = Annotated[
+    str | None, typer.Option("--devices", metavar="D,D,...", help="Several devices: cuda:0,cuda:1, for example.")
+]
+PerDevice = Annotated[
+    int | None, typer.Option("--per-device", min=1, metavar="N", help="Trials at a time on each of --devices.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the trials, for the jobs of an array."),
+]
 Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")]
 
 
@@ -92,6 +102,9 @@ def run(
     only: Only = None,
     only_these: OnlyThese = False,
     trial_timeout: Timeout = None,
+    devices: Devices = None,
+    per_device: PerDevice = None,
+    shard: Shard = None,
 ) -> None:
     """Run what is missing of a suite and bring it into its CSVs.
 
@@ -100,11 +113,13 @@ def run(
     from runners import commands
     from runners.run import Again
 
-    chosen, again = commands.load(name, overrides or (), limit, only or ()), Again(retry, changed, force)
+    chosen = commands.load(name, overrides or (), limit, only or (), shard)
+    again = Again(retry, changed, force)
     if dry_run:
         commands.plan(chosen, results, again)
     else:
-        commands.run(chosen, results, jobs, device, threads, again, only_these, not overrides, trial_timeout)
+        slots = commands.slots(jobs, device, devices, per_device, threads, trial_timeout)
+        commands.run(chosen, results, slots, threads, again, only_these, not (overrides or shard))
 
 
 @app.command("list")

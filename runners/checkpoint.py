@@ -65,6 +65,10 @@ class Checkpoint:
         """The phase of training that it was in; None at the beginning."""
         return self._content.get("phase")
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._content, self.notes = {}, {}
+
     def restore(
         self, phase: str, network: nn.Module, optimizer: Optimizer, hooks: object, order: torch.Generator
     ) -> list[EpochRecord]:

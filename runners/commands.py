@@ -24,17 +24,34 @@ from runners.run import measure as measure_trials
 from runners.run import run as run_trials
 from runners.spec import TrialSpec
 from runners.store import Store
+from runners.suite import sharded
 from runners.tasks import RunContext
 
 
-def load(name: str, overrides: Sequence[str], limit: int | None = None, only: Sequence[str] = ()) -> suite.Suite:
-    """Return a suite with overrides, limited to `only` these methods (even if it lacks them) and `limit` trials."""
+def load(
+    name: str,
+    overrides: Sequence[str],
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    shard: str | None = None,
+) -> suite.Suite:
+    """Return a suite with overrides, limited to `only` these methods (even if it lacks them), a shard and `limit`."""
     loaded = suite.load(name, overrides)
     if only:
         loaded = replace(
             loaded, trials=tuple(trial for method in only for trial in _of(method, loaded, name, overrides))
         )
+    if shard is not None:
+        loaded = replace(loaded, trials=sharded(loaded.trials, *_part(shard)))
     return replace(loaded, trials=loaded.trials[:limit])
+
+
+def _part(shard: str) -> tuple[int, int]:
+    """Return i and n of the text i/n. Raises InputError unless 1 <= i <= n."""
+    i, slash, n = shard.partition("/")
+    if not (slash and i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+        raise InputError(f"--shard {shard}: i/n is needed, the i-th of n parts, such as 1/8")
+    return int(i), int(n)
 
 
 def _of(method: str, loaded: suite.Suite, name: str, overrides: Sequence[str]) -> tuple[TrialSpec, ...]:
@@ -56,29 +73,39 @@ def plan(chosen: suite.Suite, results: Path, again: Again) -> None:
         print(spec.id, spec.method, spec.architecture, spec.dataset, spec.grouping, spec.keep, f"seed {spec.seed}")
 
 
+def slots(
+    jobs: int | None, device: str, devices: str | None, per_device: int | None, threads: int, timeout: float | None
+) -> Slots:
+    """Return where trials run: on one device, or on several, separated by commas. Raises InputError for unknown ones.
+
+    jobs: trials at a time on `device`; None: one per CPU that may be used, or 1 on an accelerator.
+    """
+    if devices is None:
+        if per_device is not None:
+            raise InputError(f"--per-device {per_device}: is for --devices; --jobs says how many trials run at a time")
+        place = _device(device)
+        jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
+        return Slots([str(place)], jobs, timeout)
+    if jobs is not None:
+        raise InputError(f"--jobs {jobs}: with --devices, --per-device says how many trials run at a time on each")
+    places = [str(_device(name.strip())) for name in devices.split(",")]
+    return Slots(list(dict.fromkeys(places)), per_device or 1, timeout)
+
+
 def run(
-    chosen: suite.Suite,
-    results: Path,
-    jobs: int | None,
-    device: str,
-    threads: int,
-    again: Again,
-    only_these: bool,
-    whole: bool,
-    timeout: float | None,
+    chosen: suite.Suite, results: Path, slots: Slots, threads: int, again: Again, only_these: bool, whole: bool
 ) -> None:
-    """Run the missing trials of a suite and print the counts of each status. whole: without overrides.
+    """Run the missing trials of a suite and print the counts of each status. whole: all of it, as the file says.
 
     A trial goes on from its last checkpoint if this is stopped by a signal and called again.
 
     Exits with code 1 if a trial failed.
     """
-    store, place = Store(results, chosen.name), _device(device)
+    store = Store(results, chosen.name)
     environment.die_with_parent()
-    jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
-    context = RunContext(results, chosen.name, str(place), threads)
+    context = RunContext(results, chosen.name, slots.devices[0], threads)
     with environment.stoppable():
-        table = run_trials(context, chosen.trials, Slots([str(place)], jobs, timeout), again, only_these)
+        table = run_trials(context, chosen.trials, slots, again, only_these)
     store.describe(chosen.text, replace=only_these or whole)
     counts = table["status"].value_counts()
     print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from results.errors import InputError
+from results.errors import InputError, MachineFault, raised
 from runners.checkpoint import Checkpoint
 from runners.data import Data, load
 from runners.networks.architectures import ARCHITECTURES, resolution
@@ -35,9 +35,20 @@ class TaskContext:
 def build(spec: DenseSpec, data: Data) -> nn.Module:
     """Return the untrained network of a seed, with the same weights for every method, and of this call alone."""
     _seed_all(spec.seed)
-    network = _own(spec.architecture, ARCHITECTURES[spec.architecture](data.channels, data.size, data.classes))
+    network = _own(spec.architecture, _made(spec.architecture, data))
     example = data.example(2)
     return channels_last(_materialised(network.to(data.device), example), example)
+
+
+def _made(architecture: str, data: Data) -> nn.Module:
+    builder = ARCHITECTURES[architecture]
+    try:
+        network = builder(data.channels, data.size, data.classes)
+    except Exception as error:  # a function of a user's may raise anything
+        raise InputError(f"architecture {architecture}: {raised(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"architecture {architecture}: returns {type(network).__name__}, must return an nn.Module")
+    return network
 
 
 def _seed_all(seed: int) -> None:
@@ -66,10 +77,16 @@ def _materialised(network: nn.Module, example: Tensor) -> nn.Module:
 
 
 def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
-    """Return the data of a recipe on a device. Raises InputError if it is not available."""
+    """Return the data of a recipe on a device. Raises MachineFault if it is not available.
+
+    A run looks at all of its data before any task, so what is missing later was there.
+    """
     recipe, size = spec.recipe, resolution(spec.architecture)
     elsewhere = recipe.dense_weights is not None
-    return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
+    try:
+        return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
+    except InputError as error:
+        raise MachineFault(str(error)) from error
 
 
 def begin_dense(spec: DenseSpec, data: Data) -> nn.Module:

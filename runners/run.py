@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import torch
@@ -22,7 +23,7 @@ from runners.progress import Progress, shown
 from runners.rehearsal import Rehearsal, rehearsals
 from runners.row import row_of
 from runners.spec import DenseSpec, TrialSpec
-from runners.store import Store
+from runners.store import Store, mended
 from runners.tasks import Outcome, RunContext, Task, prepare
 from runners.trial import measure_again
 
@@ -50,9 +51,14 @@ def is_outdated(row: Trial) -> bool:
 NONE_AGAIN = Again()
 
 
-def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN) -> list[TrialSpec]:
-    """Return the trials to run: those that have not finished, and those to run again."""
-    rows = {spec.id: store.row(spec) for spec in trials}
+def missing(
+    store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN, mend: bool = False
+) -> list[TrialSpec]:
+    """Return the trials to run: those that have not finished, and those to run again.
+
+    mend: whether to set aside a row that cannot be read, and to run its trial. Raises Unreadable otherwise.
+    """
+    rows = {spec.id: mended(partial(store.row, spec)) if mend else store.row(spec) for spec in trials}
     return [s for s in trials if (row := rows[s.id]) is None or again.wants(row)]
 
 
@@ -70,7 +76,7 @@ def run(
     """
     store = Store(context.results, context.suite)
     with contextlib.closing(Leases(store.leases)) as leases:
-        pending = missing(store, trials, again)
+        pending = missing(store, trials, again, mend=True)
         _check_files(store, pending)
         try:
             if pending:
@@ -116,7 +122,7 @@ def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
     for spec in {(s.dataset, s.recipe.train_images, s.recipe.normalisation): s for s in pending}.values():
         data_of(spec, cpu)
     for dense in {s.dense.id: s.dense for s in pending}.values():
-        if dense.recipe.dense_weights is not None and _absent(store, dense):
+        if dense.recipe.dense_weights is not None and mended(partial(store.dense_record, dense)) is None:
             begin_dense(dense, data_of(dense, cpu))
 
 
@@ -129,6 +135,7 @@ class _Work:
         self._store, self._leases, self._progress, self._executor = store, leases, progress, executor
         self._left = {spec.id: spec for spec in pending}
         self._refused: dict[str, Outcome] = {}
+        self._whole = set[str]()  # dense networks that were read
         for spec in pending:
             store.reopen(spec)
 
@@ -145,17 +152,27 @@ class _Work:
                 self._refuse(task.trials, outcome)
         while self._left:
             before = len(self._left)
-            for task, outcome in self._run(n for n in self._networks() if _absent(self._store, n)):
+            for task, outcome in self._run(n for n in self._networks() if self._absent(n)):
                 self._progress.ended(task, outcome)
                 if outcome.status == "failed":
                     lost = Outcome("failed", f"its dense network failed: {outcome.reason}")
                     self._refuse([s for s in self._wanted() if s.dense.id == task.id], lost)
-            there = {n.id for n in self._networks() if not _absent(self._store, n)}
+            there = {n.id for n in self._networks() if not self._absent(n)}
             for task, outcome in self._run(s for s in self._wanted() if s.dense.id in there):
                 self._end(task, outcome)
             self._write_refused()
             if len(self._left) == before:
                 time.sleep(PAUSE)
+
+    def _absent(self, network: DenseSpec) -> bool:
+        """Return whether a dense network is not there; a broken one is set aside, once it is looked at first."""
+        if network.id not in self._whole:
+            if mended(partial(self._store.dense_record, network)) is None:
+                return True
+            if mended(partial(self._store.dense_weights, network)) is None:
+                return True
+            self._whole.add(network.id)
+        return False
 
     def _wanted(self) -> list[TrialSpec]:
         """Return what is left and is to be run."""
@@ -183,7 +200,7 @@ class _Work:
     def _done(self, task: DenseSpec | TrialSpec) -> bool:
         """Return whether a task has ended, and strike out a trial that another run has done."""
         if isinstance(task, DenseSpec):
-            return not _absent(self._store, task)
+            return not self._absent(task)
         if (row := self._store.row(task)) is not None:
             self._end(task, Outcome(row.status, row.reason))
         return row is not None
@@ -205,7 +222,3 @@ class _Work:
     def _end(self, task: Task, outcome: Outcome) -> None:
         if self._left.pop(task.id, None) is not None:
             self._progress.ended(task, outcome)
-
-
-def _absent(store: Store, network: DenseSpec) -> bool:
-    return store.dense_record(network) is None

@@ -120,9 +120,19 @@ def check_method(name: str) -> str:
     return name
 
 
-def _model_of(method: type[Method]) -> type[BaseModel]:
+def _make_model(method: type[Method]) -> type[BaseModel]:
     fields: dict[str, Any] = method.hyperparameters()
     return create_model(f"{method.name}", __base__=Strict, **fields)
+
+
+def _model_of(method: type[Method]) -> type[BaseModel]:
+    """Return the model of the hyper-parameters of a method, made once: it takes milliseconds."""
+    if method not in _MODELS:
+        _MODELS[method] = _make_model(method)
+    return _MODELS[method]
+
+
+_MODELS: dict[type[Method], type[BaseModel]] = {}
 
 
 def _digest(content: dict[str, Any], protocol: int) -> str:

@@ -18,28 +18,39 @@ import pandas as pd
 import torch
 import yaml
 from pydantic import ValidationError
+from tqdm import tqdm
 
 from results.columns import Columns, Epoch, Latency, Trial, names
-from results.errors import InputError
+from results.errors import InputError, MachineFault, Unreadable
 from results.reading import REQUIRED, read_text
 from runners.measurement import LatencyRecord
 from runners.spec import DenseSpec, TrialSpec
 from runners.training import EpochRecord
 
 Row = TypeVar("Row", bound=Columns)
+T = TypeVar("T")
 AGAIN = "delete its folder to run this trial again"
+BROKEN = ".broken"
 ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
 
 
 def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Write a file by `save` under a temporary name, then rename it, so that it is never partial."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file by `save` under a temporary name, then rename it, so that it is never partial.
+
+    Raises MachineFault if it cannot be written; the file is as it was.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save(partial)
         partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch makes RuntimeErrors of a full disk
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        why = said if isinstance(error, OSError) else f"is the disk full? ({said})"
+        raise MachineFault(f"{path}: cannot be written: {why}; nothing is lost, call again once it can") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -66,7 +77,7 @@ class Store:
     def row(self, spec: TrialSpec) -> Trial | None:
         """Return the row of a finished trial (done, failed or skipped); None for any other.
 
-        Raises InputError if the row was written by another version of klevel.
+        Raises Unreadable if it is broken, and InputError if it was written by another version of klevel.
         """
         path = self.trial(spec) / "row.json"
         content = read_json(path)
@@ -85,17 +96,23 @@ class Store:
         self.progress(spec).unlink(missing_ok=True)
 
     def dense_record(self, spec: DenseSpec) -> dict[str, Any] | None:
-        """Return the record of a dense network, or None if it is not complete."""
-        content = read_json(self.dense(spec) / "record.json")
+        """Return the record of a dense network, or None if it is not complete. Raises Unreadable if it is broken."""
+        path = self.dense(spec) / "record.json"
+        content = read_json(path)
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
-        return {**content, "epochs": [EpochRecord(**e) for e in content["epochs"]]}
+        try:
+            return {**content, "epochs": [EpochRecord(**e) for e in content["epochs"]]}
+        except (TypeError, KeyError):
+            raise Unreadable(path, "not the record of a dense network") from None
 
     def dense_weights(self, spec: DenseSpec) -> dict[str, torch.Tensor]:
-        """Return the state dict of a dense network, on the CPU."""
-        weights: dict[str, torch.Tensor] = torch.load(
-            self.dense(spec) / "network.pt", weights_only=True, map_location="cpu"
-        )
+        """Return the state dict of a dense network, on the CPU. Raises Unreadable if it is broken."""
+        path = self.dense(spec) / "network.pt"
+        try:
+            weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception:  # torch may raise anything for a corrupt file
+            raise Unreadable(path, "not the weights of a network") from None
         return weights
 
     def progress(self, spec: TrialSpec | DenseSpec) -> Path:
@@ -116,11 +133,12 @@ class Store:
     def begin(self, spec: TrialSpec) -> Path:
         """Empty the folder of a trial that is to start, write its spec, and return the folder.
 
-        A trial that was interrupted keeps what it has.
+        A trial that was interrupted keeps what it has, and what was set aside stays.
         """
         folder = self.trial(spec)
-        if not self.progress(spec).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        if not self.progress(spec).exists() and folder.is_dir():
+            for path in (p for p in folder.iterdir() if BROKEN not in p.suffix):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
         write(folder / "trial.yaml", lambda p: p.write_text(text))
         return folder
@@ -203,9 +221,20 @@ class Store:
 
 def set_aside(path: Path) -> Path:
     """Rename an unusable file to NAME.broken, NAME.broken2, ...; return the new path."""
-    names = (path.with_name(f"{path.name}.broken{i if i > 1 else ''}") for i in itertools.count(1))
+    names = (path.with_name(f"{path.name}{BROKEN}{i if i > 1 else ''}") for i in itertools.count(1))
     new = next(name for name in names if not name.exists())
     return path.rename(new)
+
+
+def mended(read: Callable[[], T]) -> T | None:
+    """Return what a function reads; set a broken file aside, say so, and return None."""
+    try:
+        return read()
+    except Unreadable as error:
+        with contextlib.suppress(FileNotFoundError):  # another run has done so
+            kept = set_aside(error.path)
+            tqdm.write(f"klevel: {error.path}: {error.why}; kept as {kept.name}, and made again", file=sys.stderr)
+        return None
 
 
 def rows_by_trial(path: Path, name: str, model: type[Row]) -> dict[str, list[Row]]:
@@ -244,10 +273,10 @@ def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, None if there is none. Raises InputError if it is not JSON."""
+    """Return the content of a JSON file, None if there is none. Raises Unreadable if it is not JSON."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{path}: not JSON; {AGAIN}") from None
+    except (ValueError, RecursionError):  # not JSON, or not UTF-8
+        raise Unreadable(path, "not JSON") from None

@@ -56,6 +56,14 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
     return Suite(name, tuple(trials.values()), text)
 
 
+def sharded(trials: Sequence[TrialSpec], i: int, n: int) -> tuple[TrialSpec, ...]:
+    """Return the i-th of n parts of the trials, of one size but for one; those of a dense network stay together."""
+    first: dict[str, int] = {}
+    order = sorted(range(len(trials)), key=lambda t: (first.setdefault(trials[t].dense.id, t), t))
+    part = order[len(trials) * (i - 1) // n : len(trials) * i // n]
+    return tuple(trials[t] for t in sorted(part))
+
+
 class _Dumper(yaml.SafeDumper):
     """safe_dump without YAML aliases: a repeated list is written again, not referenced."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import platform
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from results.errors import MachineFault
 from runners.dense import TaskContext, train_dense
 from runners.rehearsal import Rehearsal, rehearse
 from runners.row import Status, line_of, row_of, row_of_error, status_of
@@ -21,6 +23,8 @@ from runners.store import Store
 from runners.training import EpochRecord
 from runners.trial import run_trial
 
+# a full, absent or failing disk, or one that is read only
+OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN}
 Task = Rehearsal | DenseSpec | TrialSpec
 
 
@@ -62,7 +66,8 @@ _log = logging.getLogger("klevel")
 def perform(context: RunContext, task: Task, listen: Listener) -> Outcome:
     """Run one task to its end.
 
-    A trial that fails, or whose grouping does not apply to its network, leaves a row with the reason.
+    A trial that fails, or whose grouping does not apply to its network, leaves a row with the reason. Raises
+    MachineFault, and leaves everything as it is, where the machine failed.
     """
     if isinstance(task, Rehearsal):
         error = rehearse(task, torch.device(context.device))
@@ -73,7 +78,13 @@ def perform(context: RunContext, task: Task, listen: Listener) -> Outcome:
         _log.info("%s %s", type(task).__name__, task.model_dump_json(exclude_defaults=True))
         try:
             return _do(task, TaskContext(store, torch.device(context.device), _reporter(task, listen)))
+        except MachineFault:
+            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+                raise MachineFault(
+                    f"{error.filename or folder}: {error.strerror}; nothing is lost, call again"
+                ) from error
             if isinstance(task, DenseSpec):
                 _log.exception("failed")
                 return Outcome("failed", line_of(error))
@@ -110,11 +121,18 @@ def _reporter(spec: DenseSpec | TrialSpec, listen: Listener) -> Callable[[EpochR
     return report
 
 
+class _QuietHandler(logging.FileHandler):
+    """A log that a full disk cuts off: what else is written then says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of logging
+        """Say nothing."""
+
+
 @contextlib.contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
     """Write the log to this file only, behind what an interrupted task wrote there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path)
+    handler = _QuietHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
@@ -123,7 +141,8 @@ def _logged_to(path: Path) -> Iterator[None]:
         yield
     finally:
         _log.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 def prepare(threads: int) -> None:

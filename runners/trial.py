@@ -51,8 +51,10 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     at_start = groups.nonzero()
     epochs = [replace(e, nonzero_groups=at_start) for e in epochs]
     keeper = Checkpoint(context.store.progress(spec), {**spec.model_dump(mode="json"), "code": row.method_code})
-    if keeper.phase == "finetune":
-        row, epochs, masks = _go_on(spec, context, network, keeper)
+    if (saved := _masked(spec, context, keeper)) is not None:
+        network.load_state_dict(saved["state"])
+        row, epochs = Trial.model_validate(keeper.notes["row"]), [EpochRecord(**e) for e in keeper.notes["epochs"]]
+        masks = saved["masks"]
     else:
         epochs += _sparsify(spec, context, data, network, method, keeper)
         _count(row, method)
@@ -83,14 +85,19 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     return row
 
 
-def _go_on(
-    spec: TrialSpec, context: TaskContext, network: nn.Module, keeper: Checkpoint
-) -> tuple[Trial, list[EpochRecord], list[Tensor]]:
-    """Load the masked network of a trial that was interrupted in fine-tuning; return its row, epochs and masks."""
-    saved = torch.load(context.store.trial(spec) / MASKED, weights_only=True, map_location=context.device)
-    network.load_state_dict(saved["state"])
-    epochs = [EpochRecord(**e) for e in keeper.notes["epochs"]]
-    return Trial.model_validate(keeper.notes["row"]), epochs, saved["masks"]
+def _masked(spec: TrialSpec, context: TaskContext, keeper: Checkpoint) -> dict[str, Any] | None:
+    """Return the masked network of a trial that was interrupted in fine-tuning, or None; begin anew if it is broken."""
+    if keeper.phase != "finetune":
+        return None
+    try:
+        saved: dict[str, Any] = torch.load(
+            context.store.trial(spec) / MASKED, weights_only=True, map_location=context.device
+        )
+    except Exception as error:  # torch may raise anything for a corrupt file
+        _log.info("%s cannot be read, so the trial begins anew: %s", MASKED, error)
+        keeper.forget()
+        return None
+    return saved
 
 
 class Undivided(Groups):

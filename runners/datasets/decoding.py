@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from results.errors import InputError
+from results.errors import InputError, MachineFault
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.vision import torchvision
 
@@ -34,7 +34,7 @@ def decode(file: str) -> Image.Image:
             return image.convert("RGB")
     except Exception as error:  # PIL may raise anything for a corrupt file
         why = " ".join(str(error).split())[:120]
-        raise InputError(f"{file}: not a readable image, get it again from the dataset's archive ({why})") from error
+        raise MachineFault(f"{file}: not a readable image, get it again from the dataset's archive ({why})") from error
 
 
 def to_tensor(image: Image.Image) -> Tensor:

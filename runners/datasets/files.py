@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from results.errors import InputError
+from results.errors import InputError, MachineFault
 
 
 def data_folders() -> list[Path]:
@@ -42,10 +42,10 @@ def absent(name: str, files: str, folder: str, error: Exception, package: str = 
     )
 
 
-def unreadable(dataset: str, error: OSError) -> InputError:
+def unreadable(dataset: str, error: OSError) -> MachineFault:
     """Return the error of a dataset, by its name in suites, whose files could not be opened."""
     what = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
-    return InputError(f"dataset {dataset}: {what}; set KLEVEL_DATA=DIR to the folder of its files ({looked_in()})")
+    return MachineFault(f"dataset {dataset}: {what}; set KLEVEL_DATA=DIR to the folder of its files ({looked_in()})")
 
 
 def corrupt(folder: Path, error: Exception) -> InputError:

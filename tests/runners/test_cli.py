@@ -18,6 +18,7 @@ from methods import METHODS
 from runners import commands, data, tasks
 from runners.__main__ import main
 from runners.datasets import DATASETS, Images
+from runners.executors import Slots
 from runners.leases import Leases
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.groupings import GROUPINGS
@@ -387,8 +388,8 @@ def test_results_are_drawn_compared_and_imported_by_the_same_command(klevel, tmp
 def test_as_many_trials_run_at_a_time_as_the_process_may_use_cpus(klevel, suite, monkeypatch):
     asked = []
 
-    def run(context, trials, jobs, *rest):
-        asked.append(jobs)
+    def run(context, trials, slots, *rest):
+        asked.append(slots.number)
         return pd.DataFrame({"status": []})
 
     monkeypatch.setattr(commands, "run_trials", run)
@@ -396,3 +397,31 @@ def test_as_many_trials_run_at_a_time_as_the_process_may_use_cpus(klevel, suite,
         monkeypatch.setattr("joblib.cpu_count", lambda cpus=cpus: cpus)
         klevel("run", suite, "--threads", threads, "--device", "cpu")
     assert asked == [1, 3, 1]
+
+
+def test_devices_have_jobs_of_their_own(klevel, suite, monkeypatch):
+    asked = []
+
+    def run(context, trials, slots, *rest):
+        asked.append(slots)
+        return pd.DataFrame({"status": []})
+
+    monkeypatch.setattr(commands, "run_trials", run)
+    klevel("run", suite, "--devices", "cpu,meta", "--per-device", 3, "--trial-timeout", 60)
+    klevel("run", suite, "--devices", "cpu, cpu")
+    assert asked == [Slots(["cpu", "meta"], 3, 60), Slots(["cpu"], 1)]
+    for options, wrong in (
+        (["--devices", "cpu,cuda:77"], "--device cuda:77"),
+        (["--devices", "cpu", "--jobs", 2], "--jobs 2"),
+        (["--per-device", 2], "--per-device 2"),
+    ):
+        code, _, err = klevel("run", suite, *options)
+        assert (code, len(err)) == (2, 1)
+        assert wrong in err[0]
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b", "1/0", "-1/2", "1/2/3", ""])
+def test_a_shard_that_is_none_gives_one_line(klevel, suite, shard):
+    code, _, err = klevel("run", suite, f"--shard={shard}")
+    assert (code, len(err)) == (2, 1)
+    assert "1/8" in err[0]

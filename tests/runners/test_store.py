@@ -12,7 +12,7 @@ import pytest
 from methods.gmp import GMP
 from methods.wgsef_dc import WGSEFDC
 from results.columns import Epoch, Latency, Trial, names
-from results.errors import InputError
+from results.errors import InputError, MachineFault
 from runners.dense import build
 from runners.environment import code_of
 from runners.measurement import LatencyRecord
@@ -53,11 +53,11 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         partial.write_text("half")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(MachineFault, match="disk full"):
         write(path, half)
     assert list(path.parent.iterdir()) == []
     write(path, lambda p: p.write_text("old"))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(MachineFault, match="disk full"):
         write(path, half)
     assert [p.read_text() for p in path.parent.iterdir()] == ["old"], "what was there stays"
     write(path, lambda p: p.write_text("new"))

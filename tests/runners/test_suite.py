@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from results.errors import InputError
 from runners import suite, suite_files
@@ -343,3 +345,18 @@ def test_dense_is_short_for_a_network_from_a_file(load):
     assert load(short) == load(long)
     with pytest.raises(InputError, match="recipe: dense: says what dense_epochs says as well; one of them is needed"):
         load(both)
+
+
+@given(st.integers(1, 12), st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_shards_are_a_partition_of_one_size_that_keeps_dense_networks_together(tmp_path_factory, n, seeds):
+    file = tmp_path_factory.mktemp("suite") / "s.yaml"
+    grid = {"dataset": ["digits"], "architecture": ["mlp"], "keep": [0.5, 0.25], "seed": list(range(seeds))}
+    recipe = {"dense_epochs": 1, "sparsify_epochs": 1, "finetune_epochs": 1}
+    file.write_text(yaml.safe_dump({"recipe": recipe, "grid": grid | {"method": ["magnitude", "random"]}}))
+    trials = suite.load(str(file)).trials
+    parts = [suite.sharded(trials, i, n) for i in range(1, n + 1)]
+    assert sorted(s.id for part in parts for s in part) == sorted(s.id for s in trials)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    shared = sum(len({s.dense.id for s in part}) for part in parts)
+    assert shared <= seeds + n - 1, "a cut parts one dense network at most"

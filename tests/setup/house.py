@@ -128,8 +128,9 @@ class House:
 
 
 def _hear_hangups() -> None:
-    """Undo nohup, under which these tests may run: what ignores a signal hands that on, and no trap of bash helps."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Undo nohup and &, under which these tests may run: who ignores a signal hands that on, and no trap helps."""
+    for ignored in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 def assert_failed(result: tuple[int, str, str], *words: str) -> None:
