@@ -34,11 +34,14 @@ CONDITIONS = {
     "schedule_over": "one schedule per {}", "warmup": "warm-up {}", "dense_weights": "dense network {}",
     "round_to": "rounded to {}", "measure": "groups measured {}", "dense_epochs": "{} dense epochs",
     "sparsify_epochs": "{} sparsify epochs", "finetune_epochs": "{} fine-tuning epochs",
+    "own_code": "source {}", "own_grouping_code": "source of groups {}",
 }  # fmt: skip
 EMPTY = {
     "finetune_lr": "no fine-tuning lr",
     "augmentation": "no augmentation",
     "dense_weights": "dense network trained here",
+    "own_code": "source unknown",
+    "own_grouping_code": "source of groups unknown",
 }
 # what stands beside an axis
 AXES = {

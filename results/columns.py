@@ -136,6 +136,8 @@ class Identity(Columns):
     equal: Text | None = column(
         "Training cost in which a start from scratch equals the others: `epochs`, or `macs` where these are known."
     )
+    own_code: Text | None = column("Hashes of the source of a dataset and an architecture of one's own; empty: none.")
+    own_grouping_code: Text | None = column("Hash of the source of a grouping of one's own; empty: it is klevel's.")
 
 
 class Outcome(Columns):

@@ -106,7 +106,8 @@ def run(
     context = RunContext(results, chosen.name, slots.devices[0], threads)
     with environment.stoppable():
         table = run_trials(context, chosen.trials, slots, again, only_these)
-    store.describe(chosen.text, replace=only_these or whole)
+    if (said := store.describe(chosen.text, replace=only_these or whole)) is not None:
+        print(f"klevel: {said}", file=sys.stderr)
     counts = table["status"].value_counts()
     print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")
     if counts.get("failed", 0):

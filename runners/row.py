@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from methods import METHODS
 from methods.groups import NothingToDivide
@@ -53,8 +53,15 @@ def row_of(
         precision=PRECISION,
         measure=spec.measure,
         equal=spec.equal,
+        **code_columns(spec),
         method_code=code_of(METHODS[spec.method]),
     )
+
+
+def code_columns(spec: TrialSpec) -> dict[str, Any]:
+    """Return hashes of the source of a user's own functions, by column; None for what is klevel's."""
+    network = [spec.sources[name] for name in (spec.dataset, spec.architecture) if name in spec.sources]
+    return {"own_code": "+".join(network) or None, "own_grouping_code": spec.sources.get(spec.grouping)}
 
 
 def row_of_error(spec: TrialSpec, suite: str, error: Exception) -> Trial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from tqdm import tqdm
 from methods import METHODS
 from results.columns import Trial
 from results.errors import InputError
+from results.reading import read
 from runners.dense import TaskContext, begin_dense, data_of
 from runners.environment import code_of, machine
 from runners.executors import Executor, Slots, executor
 from runners.leases import Leases, held
 from runners.progress import Progress, shown
 from runners.rehearsal import Rehearsal, rehearsals
-from runners.row import row_of
+from runners.row import code_columns, row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, mended
 from runners.tasks import Outcome, RunContext, Task, prepare
@@ -81,12 +83,28 @@ def run(
         try:
             if pending:
                 store.measured_on(machine())
+                for line in edited(store, pending):
+                    tqdm.write(line, file=sys.stderr)
                 few = slots.at_most(len(pending))
                 with shown(store, pending, few.number) as progress, executor(context, few, progress.epoch) as executes:
                     _Work(store, leases, pending, progress, executes).finish()
         finally:
             table = store.collect(trials, only_these)
     return table
+
+
+def edited(store: Store, trials: Sequence[TrialSpec]) -> Iterator[str]:
+    """Yield a line for each function of a user's own that rows in the CSV have another source of."""
+    path = store.root / "trials.csv"
+    if not path.is_file() or not any(spec.sources for spec in trials):
+        return
+    rows = read(store.root).reindex(columns=["dataset", "architecture", "grouping", *code_columns(trials[0])])
+    for name, source in {item: None for spec in trials for item in spec.sources.items()}:
+        other = pd.Series([source not in str(codes).split("+") for codes in rows["own_code"]], dtype=bool)
+        network = ((rows["dataset"] == name) | (rows["architecture"] == name)) & other
+        groups = (rows["grouping"] == name) & (rows["own_grouping_code"] != source)
+        if count := int((network | groups).sum()):
+            yield f"{name} was edited: {count} rows of {path} are of its earlier source; they stay, and are told apart"
 
 
 def measure(context: RunContext, trials: Sequence[TrialSpec]) -> pd.DataFrame:

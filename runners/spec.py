@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -28,6 +29,7 @@ from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.groupings import GROUPINGS, scope_of
+from runners.sources import sources_of
 
 PROTOCOL = 2
 PRECISION = "float32"  # the only precision
@@ -39,6 +41,13 @@ class Strict(BaseModel):
     """A frozen model that refuses unknown keys, numbers that are not finite, and booleans as numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def __copy__(self) -> Self:
+        """Copy the fields, and not what was computed of them: `model_copy` changes some."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
     @field_validator("*", mode="before")
     @classmethod
@@ -153,8 +162,9 @@ class DenseSpec(Strict):
     seed: int
     recipe: Recipe
     protocol: int = PROTOCOL
+    sources: dict[str, str] = {}
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of all values that determine its weights, defaults left out."""
         content = self.model_dump(exclude_defaults=True)
@@ -168,6 +178,7 @@ class TrialSpec(Strict):
     finetune_epochs, finetune_lr, schedule_over: hyper-parameters of the method that override the recipe; the total of
         the epochs stays that of the recipe. None: as in the recipe, see `epochs`.
     measure: the norm of groups, see `runners.networks.groupings.measures`.
+    sources: hashes of the source of functions of a user's own by their names, see `runners.sources`; filled in here.
     equal: the cost in which a start from scratch at the final size equals the other trials: epochs, or training
         multiply-adds, with at most MOST_TIMES the epochs.
     """
@@ -188,11 +199,14 @@ class TrialSpec(Strict):
     schedule_over: ScheduleOver | None = None
     measure: Measure = "raw"
     equal: Equal = "epochs"
+    sources: dict[str, str] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _canonical(cls, content: dict[str, Any]) -> dict[str, Any]:
         """Normalise equal trials to equal specs: drop default hyper-parameters, and the pruning keys of `dense`."""
+        if "sources" not in content:
+            content = content | {"sources": sources_of(*(content.get(k) for k in ("dataset", "architecture")))}
         method = METHODS.get(str(content.get("method")))
         if method is None:
             return content
@@ -203,6 +217,7 @@ class TrialSpec(Strict):
             content |= dict.fromkeys(TUNED)
         elif (grouping := content.get("grouping")) in GROUPINGS:
             content |= {"scope": scope_of(str(grouping), content.get("scope", "layer"))}
+            content |= {"sources": sources_of(grouping) | content["sources"]}
         return content
 
     @model_validator(mode="after")
@@ -245,7 +260,7 @@ class TrialSpec(Strict):
                 f"finetune_epochs = {given}: {self.method} may take at most {most} of its {recipe.total_epochs} epochs"
             )
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of the canonical spec, defaults left out, so that a new field with a default changes no identity."""
         content = self.model_dump(exclude_defaults=True, mode="json")
@@ -253,14 +268,20 @@ class TrialSpec(Strict):
             content.pop("start", None)  # equals the default
         return _digest(content, self.protocol)
 
-    @property
+    @cached_property
     def dense(self) -> DenseSpec:
         """Spec of the dense network of this trial, with the dense epochs of the trial."""
         recipe = self.recipe
         if self.epochs.dense:
             recipe = recipe.model_copy(update={"dense_epochs": self.epochs.dense})
+        own = {name: source for name, source in self.sources.items() if name in (self.architecture, self.dataset)}
         return DenseSpec(
-            architecture=self.architecture, dataset=self.dataset, seed=self.seed, recipe=recipe, protocol=self.protocol
+            architecture=self.architecture,
+            dataset=self.dataset,
+            seed=self.seed,
+            recipe=recipe,
+            protocol=self.protocol,
+            sources=own,
         )
 
     @property

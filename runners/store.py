@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -202,14 +203,22 @@ class Store:
         records = read_json(self.root / "trials" / trial / f"{name}.json") or []
         return [model.model_validate({"trial": trial, **record}) for record in records]
 
-    def describe(self, suite: str, replace: bool = True) -> None:
+    def describe(self, suite: str, replace: bool = True) -> str | None:
         """Save the text of the suite file, so that the results can be reproduced.
 
-        Without `replace`, as for a run with overrides, an existing file is kept.
+        Without `replace`, as for a run with overrides, an existing file is kept. Another file that results here came
+        from stays under a name with its hash; returns a line that says so.
         """
         path = self.root / "suite.yaml"
-        if replace or not path.exists():
-            write(path, lambda p: p.write_text(suite, encoding="utf-8"))
+        before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        if before == suite or (before is not None and not replace):
+            return None
+        write(path, lambda p: p.write_text(suite, encoding="utf-8"))
+        if before is None:
+            return None
+        kept = path.with_name(f"suite-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml")
+        write(kept, lambda p: p.write_text(before, encoding="utf-8"))
+        return f"{self.root} has results of another suite file too, which is kept as {kept.name}"
 
     def measured_on(self, machine: Mapping[str, Any]) -> None:
         """Add a machine to environment.json, the machines that trials of this folder ran on, unless it is listed."""

@@ -163,25 +163,6 @@ def wait_for(condition, seconds=120):
         time.sleep(0.02)
 
 
-@pytest.mark.usefixtures("as_anywhere")
-@pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_to_the_same_rows(suite, tmp_path):
-    command = [sys.executable, "-m", "runners", "run", suite, "--jobs", "1", "--results", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    finished = tmp_path / "killed" / "t" / "trials"
-    try:
-        wait_for(lambda: process.poll() is not None or any(finished.glob("*/row.json")))
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == -signal.SIGKILL, "it was killed before its end"
-    assert not (tmp_path / "killed" / "t" / "trials.csv").exists()
-    codes = [call(suite, tmp_path / name, "--jobs", "1") for name in ("killed", "undisturbed")]
-    assert codes[0] == codes[1]
-    assert rows(tmp_path / "killed") == rows(tmp_path / "undisturbed")
-    assert list((tmp_path / "killed").rglob(".*")) == [], "nothing half-written is left"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "jobs"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGTERM, "2")])
 def test_a_signal_ends_a_run_with_its_code_and_what_was_done(sent, jobs, suite, tmp_path):
@@ -271,3 +252,18 @@ def test_a_refused_trial_that_another_run_holds_is_not_run_when_that_dies(tmp_pa
     monkeypatch.setattr(run.time, "sleep", lambda seconds: other.close())
     assert run.run(context, [spec], ONE)["status"].tolist() == ["skipped"]
     assert performed == []
+
+
+def test_two_suite_files_of_one_name_are_told_apart(suite_file, tmp_path, capsys):
+    one, other = suite_file(name="one.yaml", seed=[0]), suite_file(name="other.yaml", seed=[1])
+    assert call(one, tmp_path, "--jobs", "1") == 0
+    first = (tmp_path / "t" / "suite.yaml").read_text()
+    capsys.readouterr()
+    assert call(other, tmp_path, "--jobs", "1") == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "another suite file" in line]
+    assert len(said) == 1
+    assert len(rows(tmp_path)) == 2
+    kept = next((tmp_path / "t").glob("suite-*.yaml"))
+    assert kept.name in said[0]
+    assert kept.read_text() == first
+    assert (tmp_path / "t" / "suite.yaml").read_text() == Path(other).read_text()

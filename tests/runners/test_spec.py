@@ -22,6 +22,7 @@ OTHER = {
     "seed": 1,
     "start": "scratch",
     "protocol": 1,
+    "sources": {"own:net": "0123456789ab"},
     "finetune_epochs": 4,
     "finetune_lr": 0.01,
     "schedule_over": "trial",
