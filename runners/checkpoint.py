@@ -128,6 +128,8 @@ def load_state(hooks: object, state: dict[str, Any]) -> None:
     for name, value in state.items():
         if isinstance(value, dict) and value.keys() == {"attributes"}:
             load_state(getattr(hooks, name), value["attributes"])
+        elif isinstance(there := getattr(hooks, name, None), nn.Parameter):  # one of the network's
+            there.data.copy_(value)
         else:
             setattr(hooks, name, value)
 

@@ -23,7 +23,7 @@ from runners.dense import TaskContext, build, data_of, data_seed
 from runners.environment import commit
 from runners.networks import sparse
 from runners.networks.compaction import IN_PLACE, deploy
-from runners.networks.comparison import compare_in_float64, compare_outputs
+from runners.networks.comparison import Reference
 from runners.networks.pruning import Realised, groups_of, project, realise
 from runners.row import row_of
 from runners.spec import TrialSpec
@@ -240,8 +240,9 @@ def _verdict(accuracy: float, classes: int, prunes: bool = True) -> tuple[Litera
 
 def _check(masked: nn.Module, compact: nn.Module, example: Tensor) -> float:
     """Return the largest difference of an output. Raises Mismatch if it is more than rounding explains."""
-    found = compare_outputs(masked, compact, example)
-    if not found.ok and not compare_in_float64(masked, compact, example).ok:
+    reference = Reference(masked, example)
+    found = reference.compare(compact)
+    if not found.ok and not reference.compare_in_float64(compact).ok:
         raise Mismatch(f"masked and compact network differ by {found.largest:.2g}, more than {found.allowed:.2g}")
     return found.largest
 
