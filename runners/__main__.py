@@ -75,6 +75,7 @@ Shard = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the trials, for the jobs of an array."),
 ]
+Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write epochs for TensorBoard as well.")]
 Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")]
 
 
@@ -105,6 +106,7 @@ def run(
     devices: Devices = None,
     per_device: PerDevice = None,
     shard: Shard = None,
+    tensorboard: Tensorboard = False,
 ) -> None:
     """Run what is missing of a suite and bring it into its CSVs.
 
@@ -112,14 +114,15 @@ def run(
     """
     from runners import commands
     from runners.run import Again
+    from runners.status import plan
 
     chosen = commands.load(name, overrides or (), limit, only or (), shard)
     again = Again(retry, changed, force)
+    slots = commands.slots(jobs, device, devices, per_device, threads, trial_timeout)
     if dry_run:
-        commands.plan(chosen, results, again)
+        plan(chosen, results, again, slots.number)
     else:
-        slots = commands.slots(jobs, device, devices, per_device, threads, trial_timeout)
-        commands.run(chosen, results, slots, threads, again, only_these, not (overrides or shard))
+        commands.run(chosen, results, slots, threads, again, only_these, not (overrides or shard), tensorboard)
 
 
 @app.command("list")
@@ -133,12 +136,32 @@ def list_(kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {',
 
 @app.command()
 def status(
-    name: SuiteName, overrides: Overrides = None, results: Results = RESULTS, reference: Reference = REFERENCE
+    name: SuiteName,
+    overrides: Overrides = None,
+    results: Results = RESULTS,
+    reference: Reference = REFERENCE,
+    watch: Annotated[bool, typer.Option("--watch", help="Say it every two seconds until all is done.")] = False,
 ) -> None:
-    """Say how much of a suite is done, by which code, and published."""
-    from runners import commands
+    """Say what of a suite is done, runs and failed, and the time left.
 
-    commands.status(commands.load(name, overrides or ()), results, reference)
+    Also which rows other code made, and what is published.
+    """
+    from runners import commands
+    from runners import status as state
+
+    state.status(commands.load(name, overrides or ()), results, reference, watch)
+
+
+@app.command()
+def log(
+    trial: TrialName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial has ended.")] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Print the log of a trial, finished or not, or of a dense network."""
+    from runners import status as state
+
+    state.log(trial, results, follow)
 
 
 @app.command()

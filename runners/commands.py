@@ -12,20 +12,20 @@ import torch
 import typer
 
 from results.errors import InputError, NotExported
-from results.reading import read
 from runners import environment, suite
 from runners.collect import collect as collect_folders
 from runners.executors import Slots
 from runners.export import export as export_trial
 from runners.finished import find
 from runners.publish import publish as publish_suite
-from runners.run import Again, is_outdated, missing
+from runners.run import Again
 from runners.run import measure as measure_trials
 from runners.run import run as run_trials
 from runners.spec import TrialSpec
 from runners.store import Store
 from runners.suite import sharded
 from runners.tasks import RunContext
+from runners.tensorboard import Scalars
 
 
 def load(
@@ -67,12 +67,6 @@ def _device(name: str) -> torch.device:
         raise InputError(f"--device {name}: {error}") from None
 
 
-def plan(chosen: suite.Suite, results: Path, again: Again) -> None:
-    """Print the trials that a run would run."""
-    for spec in missing(Store(results, chosen.name), chosen.trials, again):
-        print(spec.id, spec.method, spec.architecture, spec.dataset, spec.grouping, spec.keep, f"seed {spec.seed}")
-
-
 def slots(
     jobs: int | None, device: str, devices: str | None, per_device: int | None, threads: int, timeout: float | None
 ) -> Slots:
@@ -93,7 +87,14 @@ def slots(
 
 
 def run(
-    chosen: suite.Suite, results: Path, slots: Slots, threads: int, again: Again, only_these: bool, whole: bool
+    chosen: suite.Suite,
+    results: Path,
+    slots: Slots,
+    threads: int,
+    again: Again,
+    only_these: bool,
+    whole: bool,
+    tensorboard: bool = False,
 ) -> None:
     """Run the missing trials of a suite and print the counts of each status. whole: all of it, as the file says.
 
@@ -104,8 +105,9 @@ def run(
     store = Store(results, chosen.name)
     environment.die_with_parent()
     context = RunContext(results, chosen.name, slots.devices[0], threads)
+    scalars = Scalars(store.root / "tensorboard") if tensorboard else None
     with environment.stoppable():
-        table = run_trials(context, chosen.trials, slots, again, only_these)
+        table = run_trials(context, chosen.trials, slots, again, only_these, scalars)
     if (said := store.describe(chosen.text, replace=only_these or whole)) is not None:
         print(f"klevel: {said}", file=sys.stderr)
     counts = table["status"].value_counts()
@@ -138,25 +140,6 @@ def export(trial: str, folder: Path, results: Path) -> None:
         print(f"klevel: {written.note}", file=sys.stderr)
     if written.failed:
         raise typer.Exit(1)
-
-
-def status(chosen: suite.Suite, results: Path, reference: Path) -> None:
-    """Print the counts of each status of a suite, of rows by other code, and of published trials."""
-    rows = [Store(results, chosen.name).row(spec) for spec in chosen.trials]
-    counts = {s: sum(r is not None and r.status == s for r in rows) for s in ("done", "failed", "skipped")}
-    print(
-        f"{chosen.name}: {len(rows)} trials,",
-        ", ".join(f"{n} {s}" for s, n in counts.items()),
-        f"{rows.count(None)} missing",
-    )
-    outdated = [r.method for r in rows if r is not None and is_outdated(r)]
-    if outdated:
-        methods = ", ".join(sorted(set(outdated)))
-        print(f"{len(outdated)} made by other code of {methods} than that of today: run --changed takes them again")
-    published = reference / chosen.name / "trials.csv"
-    if published.is_file():
-        known = set(read(published.parent)["trial"])
-        print(f"{published.parent}: {len(known)} trials, {sum(t.id in known for t in chosen.trials)} of these")
 
 
 def collect(folders: Sequence[Path], into: Path) -> None:

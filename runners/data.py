@@ -175,8 +175,9 @@ def _source_dataset(dataset: str) -> SourceDataset:
 
 def _stratified(labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Return the indices of n stratified samples, and of the rest; the same for every trial and seed."""
-    # a rest with fewer samples than classes cannot be stratified
-    strata = labels.numpy() if len(labels) - n >= len(labels.unique()) else None
+    # neither part can be stratified with fewer images than classes, nor a class of a single image
+    sizes = labels.unique(return_counts=True)[1]
+    strata = labels.numpy() if min(n, len(labels) - n) >= len(sizes) and int(sizes.min()) > 1 else None
     chosen, rest = train_test_split(range(len(labels)), train_size=n, stratify=strata, random_state=0)
     return torch.tensor(sorted(chosen)), torch.tensor(sorted(rest))
 

@@ -27,6 +27,7 @@ from runners.row import code_columns, row_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, mended
 from runners.tasks import Outcome, RunContext, Task, prepare
+from runners.tensorboard import Scalars
 from runners.trial import measure_again
 
 PAUSE = 2.0  # seconds between two looks at what other runs do
@@ -70,10 +71,13 @@ def run(
     slots: Slots,
     again: Again = NONE_AGAIN,
     only_these: bool = False,
+    scalars: Scalars | None = None,
 ) -> pd.DataFrame:
     """Run the missing trials, merge their results into the CSVs (see `Store.collect`), and return the rows of all.
 
     Other runs may work in the same folder: each task is done by one of them, and this returns when all are done.
+    scalars: where epochs are written for TensorBoard too.
+
     Raises InputError if a dataset or a file of weights is not available.
     """
     store = Store(context.results, context.suite)
@@ -86,7 +90,10 @@ def run(
                 for line in edited(store, pending):
                     tqdm.write(line, file=sys.stderr)
                 few = slots.at_most(len(pending))
-                with shown(store, pending, few.number) as progress, executor(context, few, progress.epoch) as executes:
+                with (
+                    shown(store, pending, few.number, scalars=scalars) as progress,
+                    executor(context, few, progress.epoch) as executes,
+                ):
                     _Work(store, leases, pending, progress, executes).finish()
         finally:
             table = store.collect(trials, only_these)

@@ -81,20 +81,29 @@ def test_retry_runs_what_failed(klevel, suite, monkeypatch):
 def test_a_dry_run_lists_what_is_missing_and_touches_nothing(klevel, suite, results):
     code, out, err = klevel("run", suite, "--dry-run")
     assert (code, err) == (0, [])
-    assert [line.split()[0] for line in out.splitlines()] == [t.id for t in load(suite).trials]
+    assert out.splitlines()[2].split() == ["2", "magnitude", "lenet5", "digits", "filter", "0.5", "0-1", "2"]
+    assert "dense networks: 2, shared by these trials; 0 of them are there already\n" in out
+    assert out.endswith("dense networks included: 4; time: no epoch of these was measured here yet\n")
     assert not results.exists()
     klevel("run", suite, "--jobs", 1, "--limit", 1)
-    assert len(klevel("run", suite, "--dry-run")[1].splitlines()) == 1
+    out = klevel("run", suite, "--dry-run", "--jobs", 1)[1]
+    assert re.search(r"\ndense networks: 1, .*\ntrials: 1; .* included: 2; time: 0:0\d with 1 at a time\n$", out)
+    klevel("run", suite, "--jobs", 1)
+    assert klevel("run", suite, "--dry-run") == (0, "nothing is missing\n", [])
 
 
 def test_status_counts(klevel, suite, monkeypatch):
-    assert klevel("status", suite) == (0, "t: 2 trials, 0 done, 0 failed, 0 skipped 2 missing\n", [])
+    none = ["t: 2 trials: 0 done, 0 running, 0 failed, 0 skipped, 2 open"]
+    none += ["nothing runs, time left unknown with 1 at a time", ""]
+    assert klevel("status", suite) == (0, "\n".join(none), [])
     klevel("run", suite, "--jobs", 1, "--limit", 1)
     with monkeypatch.context() as patch:
         patch.setattr(tasks, "run_trial", lambda spec, bench: 1 / 0)
         klevel("run", suite, "--jobs", 1)
-    assert klevel("status", suite)[1] == "t: 2 trials, 1 done, 1 failed, 0 skipped 0 missing\n"
-    assert klevel("status", suite, "--set", "seed=[7]")[1].endswith("1 missing\n")
+    said = klevel("status", suite)[1].splitlines()
+    assert said[0] == "t: 2 trials: 1 done, 0 running, 1 failed, 0 skipped, 0 open"
+    assert said[1:] == [f"{load(suite).trials[1].id} failed: ZeroDivisionError: division by zero"]
+    assert "0 skipped, 1 open\n" in klevel("status", suite, "--set", "seed=[7]")[1]
 
 
 def test_a_part_of_a_suite_leaves_the_rest_as_it_is(klevel, suite, results):
@@ -194,6 +203,7 @@ def test_list_names_everything_with_a_line_of_help(klevel, kind, entries):
         (["run", "SUITE", "--nonsense"], ["--nonsense"]),
         (["run"], ["SUITE"]),
         (["status", "quikc"], ["no such suite"]),
+        (["log", "0123"], ["0123: no such trial"]),
         (["path", "quikc"], ["no such suite"]),
         (["measure", "SUITE"], ["no trial of the suite is done"]),
         (["measure", "SUITE", "--device", "gpu"], ["--device gpu"]),
@@ -288,7 +298,8 @@ def test_an_interruption_says_how_to_go_on(klevel, suite, monkeypatch):
     assert klevel("run", suite) == (130, "", ["klevel: stopped; call again to go on"])
 
 
-COMMANDS = ["run", "list", "status", "measure", "export", "collect", "publish", "path", "draw", "compare", "import"]
+COMMANDS = ["run", "list", "status", "log", "measure", "export", "collect", "publish", "path"]
+COMMANDS += ["draw", "compare", "import"]
 
 
 def module(*arguments, **environment):

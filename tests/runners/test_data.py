@@ -205,3 +205,24 @@ def test_with_weights_from_elsewhere_half_of_the_test_images_are_to_choose_on():
     assert len(val & test) <= len(plain.test) - len(known), "no image is in both"
     assert torch.equal(halves.train.images, plain.train.images)
     assert torch.equal(data.load("digits", choose_on_test=True).val.images, halves.val.images)
+
+
+@pytest.mark.parametrize("labels", [[*range(9)] * 22 + [9], [*range(10)] * 6], ids=["a class of one", "few of each"])
+def test_odd_classes_are_split_without_strata(monkeypatch, labels):
+    """A class of a single image; fewer validation images than classes."""
+    labels = torch.tensor(labels)
+    images = torch.randint(0, 256, (len(labels), 1, 8, 8), dtype=torch.uint8)
+    odd = Images(images, labels, images[:50], labels[:50], 10)
+    monkeypatch.setitem(DATASETS._entries, "odd", lambda: odd)
+    data._source_dataset.cache_clear()
+    found = data.load("odd")
+    assert len(found.train) + len(found.val) == len(labels)
+
+
+def test_what_a_function_of_a_users_raises_is_one_line_that_names_it(monkeypatch):
+    def mine():
+        raise KeyError("train")
+
+    monkeypatch.setitem(DATASETS._entries, "mine", mine)
+    with pytest.raises(InputError, match=r"^dataset mine: raises KeyError: 'train'$"):
+        data.load("mine")

@@ -6,6 +6,7 @@ from torch import nn
 
 from results.errors import InputError
 from runners import dense
+from runners.networks.architectures import ARCHITECTURES
 
 
 def user(name):
@@ -48,3 +49,17 @@ def test_a_network_that_cannot_be_copied_is_refused_in_one_line(make_spec, digit
     monkeypatch.setitem(dense.ARCHITECTURES._entries, "computed", computed)
     with pytest.raises(InputError, match=r"^architecture computed: cannot be copied \(Only Tensors"):
         dense.build(make_spec(architecture="computed").dense, digits)
+
+
+@pytest.mark.parametrize(
+    ("builder", "said"),
+    [
+        (lambda *sizes: 1 / 0, "architecture mine: raises ZeroDivisionError: division by zero"),
+        (lambda *sizes: [], "architecture mine: returns list, must return an nn.Module"),
+        (lambda: None, "architecture mine: raises TypeError: "),
+    ],
+)
+def test_an_architecture_that_cannot_be_built_is_one_line_that_names_it(make_spec, digits, monkeypatch, builder, said):
+    monkeypatch.setitem(ARCHITECTURES._entries, "mine", builder)
+    with pytest.raises(InputError, match=f"^{said}"):
+        dense.build(make_spec(architecture="mine").dense, digits)

@@ -85,7 +85,7 @@ def test_suite_paper_can_be_looked_at_without_its_datasets(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(["run", "paper", "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [t.id for t in suite.load("paper").trials]
+    assert lines[-1].startswith(f"trials: {len(suite.load('paper').trials)}; ")
     assert not list(tmp_path.iterdir())
 
 
