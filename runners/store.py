@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,14 +169,16 @@ class Store:
         rows = chosen if only_these else {**self._others(set(chosen)), **chosen}
         table = write_csv(self.root / "trials.csv", list(rows.values()), Trial)
         for name, model in (("epochs", Epoch), ("latency", Latency)):
-            kept = {} if only_these else self._in_csv(name, model)
-            found = {trial: self._found(trial, name, model) or kept.get(trial, []) for trial in table["trial"]}
+            found = {trial: self._found(trial, name, model) for trial in table["trial"]}
+            there = {trial for trial, part in found.items() if part}
+            if len(there) < len(found) and not only_these:
+                found |= {t: part for t, part in self._in_csv(name, model, there).items() if t in found}
             write_csv(self.root / f"{name}.csv", [row for part in found.values() for row in part], model)
         return _sorted(chosen.values())
 
     def _others(self, chosen: set[str]) -> dict[str, Trial]:
         """Return the rows of the other trials of this folder, from their own folders, or else from trials.csv."""
-        rows = {trial: parts[0] for trial, parts in self._in_csv("trials", Trial).items() if trial not in chosen}
+        rows = {trial: parts[0] for trial, parts in self._in_csv("trials", Trial, chosen).items()}
         for path in sorted((self.root / "trials").glob("*/row.json")):
             if path.parent.name in chosen:
                 continue
@@ -185,14 +187,14 @@ class Store:
                 rows[row.trial] = row
         return rows
 
-    def _in_csv(self, name: str, model: type[Row]) -> dict[str, list[Row]]:
-        """Return the rows of a CSV of this folder by trial; none if it cannot be read.
+    def _in_csv(self, name: str, model: type[Row], but: set[str]) -> dict[str, list[Row]]:
+        """Return the rows of a CSV of this folder by trial, but for some trials; none if it cannot be read.
 
         An unreadable file is renamed, so that rows which no other file has are not lost.
         """
         path = self.root / f"{name}.csv"
         try:
-            return rows_by_trial(path, name, model)
+            return rows_by_trial(path, name, model, but)
         except InputError as error:
             kept = f"kept as {set_aside(path).name}, and written again from the folders of its trials"
             print(f"klevel: {error}; {kept}", file=sys.stderr)
@@ -246,15 +248,17 @@ def mended(read: Callable[[], T]) -> T | None:
         return None
 
 
-def rows_by_trial(path: Path, name: str, model: type[Row]) -> dict[str, list[Row]]:
-    """Return the rows of trials, epochs or latency (`name`) by trial; none if there is no such file.
+def rows_by_trial(path: Path, name: str, model: type[Row], but: Container[str] = ()) -> dict[str, list[Row]]:
+    """Return the rows of trials, epochs or latency (`name`) by trial, but for some; none if there is no such file.
 
     Raises InputError if the file cannot be read, or a cell is not valid.
     """
-    found = defaultdict[str, list[Row]](list)
+    found, fields = defaultdict[str, list[Row]](list), model.model_fields
     if path.is_file():
-        for number, cells in enumerate(read_text(path, REQUIRED[name]).to_dict("records"), start=1):
-            known = {str(k): v for k, v in cells.items() if v != "" and k in model.model_fields}
+        table = read_text(path, REQUIRED[name])
+        table.index += 1
+        for number, cells in table[[trial not in but for trial in table["trial"]]].to_dict("index").items():
+            known = {str(k): v for k, v in cells.items() if v != "" and k in fields}
             try:
                 found[cells["trial"]].append(model.model_validate(known))
             except ValidationError as error:
