@@ -16,7 +16,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperCommand
 
-from results.errors import InputError, Stopped
+from results.errors import InputError, Stopped, line
 
 # what a wrong option or argument raises; newer versions of typer bring their own click, which has no public name
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -131,12 +131,12 @@ def answer(commands: typer.Typer, arguments: Sequence[str] | None, program: str,
     except UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
         command = getattr(getattr(error, "ctx", None), "command_path", program)
-        print(f"{start}: {message}; see {command} --help", file=sys.stderr)
+        print(line(f"{start}: {message}; see {command} --help"), file=sys.stderr)
     except InputError as error:
-        print(f"{start}: {error}", file=sys.stderr)
+        print(line(f"{start}: {error}"), file=sys.stderr)
     except OSError as error:
         said = f"cannot use {error.filename}: {error.strerror}" if error.filename else error
-        print(f"{start}: {said}", file=sys.stderr)
+        print(line(f"{start}: {said}"), file=sys.stderr)
     except Stopped as stopped:
         print(f"{start}: stopped by signal {stopped.signal}; call again to go on", file=sys.stderr)
         return 128 + stopped.signal

@@ -52,8 +52,17 @@ def _exactly_whole(values: Any) -> Any:
     return tuple(values)
 
 
+def _stays_inside(name: str) -> str:
+    """Return the name of a folder. Raises ValueError for one that leads out of the folder that it is in."""
+    parts = name.replace("\\", "/").split("/")
+    if not name.isprintable() or parts[0] in ("", ".") or ".." in parts:
+        raise ValueError("leads out of the folder of the trials")
+    return name
+
+
 _Finite = Annotated[float, AfterValidator(_finite)]
 Text = Annotated[str, CellKind("text", numeric=False)]
+Name = Annotated[str, AfterValidator(_stays_inside), CellKind("a name, no path that leads elsewhere", numeric=False)]
 Number = Annotated[_Finite, CellKind("a finite number")]
 Ratio = Annotated[_Finite, Ge(0), CellKind("a number of at least 0")]
 Amount = Annotated[int | float, AfterValidator(_finite), Ge(0), CellKind("a number of at least 0")]
@@ -101,7 +110,7 @@ class Identity(Columns):
 
     protocol: Protocol = needed("Version of the rules of the comparison, see docs/protocol.md; 0: another tool's.")
     suite: Text | None = column("Name of the suite that ran it.")
-    trial: Text = needed("Hash of the spec of the trial: its name everywhere.")
+    trial: Name = needed("Hash of the spec of the trial: its name everywhere.")
     method: Text = needed("Name of the method.")
     hyperparameters: Mapping | None = column("Configuration of the method, its own training settings included.")
     architecture: Text = needed("Name of the architecture.")
@@ -197,7 +206,7 @@ class Trial(Outcome, Identity):
 class Epoch(Columns):
     """One row of epochs.csv: an epoch of a trial. The epochs of the shared dense network are repeated in each trial."""
 
-    trial: Text = needed("The trial.")
+    trial: Name = needed("The trial.")
     phase: Text | None = column("`dense`, `sparsify` or `finetune`.")
     epoch: Whole | None = column("Number of the epoch in its phase, from 1.")
     train_loss: Loss | None = column("Mean training loss of the epoch, without the regulariser.")
@@ -212,7 +221,7 @@ class Epoch(Columns):
 class Latency(Columns):
     """One row of latency.csv: the time of one network at one batch size. Dense and compact are timed in turn."""
 
-    trial: Text = needed("The trial.")
+    trial: Name = needed("The trial.")
     network: Text | None = column("`dense` or `compact`.")
     backend: Text | None = column("Library that ran the network: `torch`.")
     device: Text | None = column("The device.")

@@ -42,7 +42,9 @@ class Unreadable(InputError):
 
     def __init__(self, path: Path, why: str) -> None:
         """path: of the file. why: what is wrong with it."""
-        super().__init__(f"{path}: {why}; klevel doctor DIR --fix sets it aside, and the next run makes it again")
+        inside = len(path.parents) > 2 and path.parents[1].name in ("trials", "dense")
+        folder = path.parents[2] if inside else path.parent
+        super().__init__(f"{path}: {why}; klevel doctor {folder} --fix sets it aside, and the next run makes it again")
         self.path, self.why = path, why
 
     def __reduce__(self) -> tuple[type[Unreadable], tuple[Path, str]]:
@@ -90,6 +92,11 @@ class Stopped(BaseException):
 def raised(error: Exception) -> str:
     """Return what a function of a user's raised, in a line."""
     return f"raises {type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+def line(text: object) -> str:
+    """Return a text as one line that is safe to print: what is not printable, such as a line break, is a space."""
+    return "".join(character if character.isprintable() else " " for character in str(text))
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.columns import FILES, Columns, Trial, kind, names, reader
+from results.columns import FILES, Columns, kind, names, reader
 from results.consistency import check_rows
 from results.errors import InputError
 
@@ -32,17 +32,44 @@ def read(folder: Path, name: str = "trials") -> pd.DataFrame:
     """
     path = folder / f"{name}.csv"
     if name != "trials":
-        model = FILES[name]
-        return read_csv(path, model, REQUIRED[name]) if path.exists() else pd.DataFrame()
+        return _read_whole(path, name) if path.exists() else pd.DataFrame()
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give the one that holds trials.csv, such as results/quick")
     if not path.is_file():
         raise InputError(f"{folder} holds no trials.csv; give the folder of one suite, such as results/quick")
-    trials = read_csv(path, Trial, REQUIRED["trials"])
+    trials = _read_whole(path, name)
     if trials.empty:
         raise InputError(f"{path} holds no trials; run the suite first")
-    check_rows(trials, path, REQUIRED["trials"])
     return trials
+
+
+def _read_whole(path: Path, name: str) -> pd.DataFrame:
+    """Return the rows of a CSV. Raises InputError, with what helps, if it is invalid."""
+    try:
+        rows = read_csv(path, FILES[name], REQUIRED[name])
+        if name == "trials":
+            check_rows(rows, path, REQUIRED[name])
+    except InputError as error:
+        raise InputError(f"{error}; {helps(path.parent)}") from None
+    return rows
+
+
+def helps(folder: Path) -> str:
+    """Return what to do about a file that is broken in the results folder of a suite."""
+    return f"klevel doctor {folder} --fix sets it aside"
+
+
+def read_machines(path: Path) -> list[dict[str, Any]]:
+    """Return the machines in environment.json; none if there is no such file. Raises InputError if it is not valid."""
+    try:
+        machines = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (ValueError, RecursionError):
+        machines = None
+    if not isinstance(machines, list) or not all(isinstance(one, dict) for one in machines):
+        raise InputError(f"{path}: no list of machines; {helps(path.parent)}")
+    return machines
 
 
 def with_images(trials: pd.DataFrame) -> pd.DataFrame:

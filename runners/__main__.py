@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +66,21 @@ Timeout = Annotated[
     float | None,
     typer.Option("--trial-timeout", min=1, metavar="SECONDS", help="A trial that takes longer has failed."),
 ]
+
+
+class Way(StrEnum):
+    """The ways to run many trials."""
+
+    processes = "processes"
+    ray = "ray"
+
+
+Executor = Annotated[
+    Way, typer.Option("--executor", help="Processes of this machine, or Ray (extra cluster): docs/scaling.md.")
+]
+Address = Annotated[
+    str | None, typer.Option(metavar="A", help="Of a Ray cluster, HOST:PORT or auto; means --executor ray.")
+]
 Devices = Annotated[
     str | None, typer.Option("--devices", metavar="D,D,...", help="Several devices: cuda:0,cuda:1, for example.")
 ]
@@ -107,6 +123,8 @@ def run(
     per_device: PerDevice = None,
     shard: Shard = None,
     tensorboard: Tensorboard = False,
+    executor: Executor = Way.processes,
+    address: Address = None,
 ) -> None:
     """Run what is missing of a suite and bring it into its CSVs.
 
@@ -118,11 +136,13 @@ def run(
 
     chosen = commands.load(name, overrides or (), limit, only or (), shard)
     again = Again(retry, changed, force)
-    slots = commands.slots(jobs, device, devices, per_device, threads, trial_timeout)
+    cluster = address or ("" if executor is Way.ray else None)
+    slots = commands.slots(jobs, device, devices, per_device, threads, trial_timeout, cluster)
     if dry_run:
         plan(chosen, results, again, slots.number)
     else:
-        commands.run(chosen, results, slots, threads, again, only_these, not (overrides or shard), tensorboard)
+        whole = not (overrides or shard)
+        commands.run(chosen, results, slots, threads, again, only_these, whole, tensorboard)
 
 
 @app.command("list")
@@ -234,6 +254,21 @@ def path(name: SuiteName, results: Results = RESULTS) -> None:
     """
     file = locate(name)
     print(results / name_of(parse(file), file))
+
+
+@app.command()
+def doctor(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results of a suite, or a folder of such folders.")],
+    fix: Annotated[bool, typer.Option("--fix", help="Rename it to NAME.broken; remove what killed runs left.")] = False,
+) -> None:
+    """Say which files of a results folder are broken.
+
+    With --fix they are set aside, and the next `run` does again what was lost. Exit code: 0 nothing is broken or all
+    of it was set aside, 1 something is, 2 wrong input or a run is at work there.
+    """
+    from runners import commands
+
+    commands.doctor(folder, fix)
 
 
 app.add_typer(analysis)

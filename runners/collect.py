@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from results.columns import FILES, VARYING, Trial
 from results.errors import InputError
-from runners.store import read_json, rows_by_trial, write_csv, write_json
+from results.reading import helps, read_machines
+from runners.store import rows_by_trial, write_csv, write_json
 
 # columns that describe the run, and may differ between machines with equal results
 OF_THE_MACHINE = (*VARYING, "device", "threads", "torch", "suite")
@@ -40,10 +42,17 @@ def collect(folders: Sequence[Path], into: Path) -> int:
 
 
 def _trials(folder: Path) -> dict[str, list[Trial]]:
-    found = rows_by_trial(folder / "trials.csv", "trials", Trial)
+    found = _rows(folder, "trials")
     if not found:
         raise InputError(f"{folder} holds no trials.csv with trials; give the folders of one suite of each machine")
     return found
+
+
+def _rows(folder: Path, name: str) -> dict[str, list[Any]]:
+    try:
+        return rows_by_trial(folder / f"{name}.csv", name, FILES[name])
+    except InputError as error:
+        raise InputError(f"{error}; {helps(folder)}") from None
 
 
 def _agree(one: tuple[Path, Trial], other: tuple[Path, Trial]) -> None:
@@ -61,11 +70,7 @@ def _agree(one: tuple[Path, Trial], other: tuple[Path, Trial]) -> None:
 
 def _merge_rows(sources: Sequence[Path], taken: dict[str, tuple[Path, Trial]], into: Path) -> None:
     """Write the three CSVs; the epochs and latencies of a trial come from the folder of its row."""
-    parts = {
-        (name, folder): rows_by_trial(folder / f"{name}.csv", name, FILES[name])
-        for name in ("epochs", "latency")
-        for folder in sources
-    }
+    parts = {(name, folder): _rows(folder, name) for name in ("epochs", "latency") for folder in sources}
     trials = write_csv(into / "trials.csv", [row for _, row in taken.values()], Trial)["trial"]
     for name in ("epochs", "latency"):
         rows = [row for trial in trials for row in parts[name, taken[trial][0]].get(trial, [])]
@@ -75,5 +80,5 @@ def _merge_rows(sources: Sequence[Path], taken: dict[str, tuple[Path, Trial]], i
 def _merge_machines(sources: Sequence[Path], into: Path) -> None:
     machines = []
     for folder in sources:
-        machines += [one for one in read_json(folder / "environment.json") or [] if one not in machines]
+        machines += [one for one in read_machines(folder / "environment.json") if one not in machines]
     write_json(into / "environment.json", machines)

@@ -11,9 +11,11 @@ import joblib
 import torch
 import typer
 
-from results.errors import InputError, NotExported
+from results.errors import InputError, NotExported, line
 from runners import environment, suite
 from runners.collect import collect as collect_folders
+from runners.doctor import examine
+from runners.doctor import fix as treat
 from runners.executors import Slots
 from runners.export import export as export_trial
 from runners.finished import find
@@ -60,26 +62,37 @@ def _of(method: str, loaded: suite.Suite, name: str, overrides: Sequence[str]) -
     return found or suite.load(name, [*overrides, f"method=[{method}]"]).trials
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, elsewhere: bool = False) -> torch.device:
     try:
-        return environment.choose_device(name)
-    except ValueError as error:
+        return torch.device(name) if elsewhere and name != "auto" else environment.choose_device(name)
+    except (ValueError, RuntimeError) as error:
         raise InputError(f"--device {name}: {error}") from None
 
 
 def slots(
-    jobs: int | None, device: str, devices: str | None, per_device: int | None, threads: int, timeout: float | None
+    jobs: int | None,
+    device: str,
+    devices: str | None,
+    per_device: int | None,
+    threads: int,
+    timeout: float | None,
+    cluster: str | None = None,
 ) -> Slots:
     """Return where trials run: on one device, or on several, separated by commas. Raises InputError for unknown ones.
 
-    jobs: trials at a time on `device`; None: one per CPU that may be used, or 1 on an accelerator.
+    jobs: trials at a time on `device`; None: one per CPU that may be used, or 1 on an accelerator. cluster: the address
+    of a Ray cluster, "" for Ray on this machine, None for processes; a named device is that of its machines.
     """
     if devices is None:
         if per_device is not None:
             raise InputError(f"--per-device {per_device}: is for --devices; --jobs says how many trials run at a time")
-        place = _device(device)
+        place = _device(device, elsewhere=cluster is not None)
         jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
-        return Slots([str(place)], jobs, timeout)
+        return Slots([str(place)], jobs, timeout, cluster)
+    if cluster is not None:
+        raise InputError(
+            f"--devices {devices}: are of this machine; with Ray, --device cuda takes those of the cluster"
+        )
     if jobs is not None:
         raise InputError(f"--jobs {jobs}: with --devices, --per-device says how many trials run at a time on each")
     places = [str(_device(name.strip())) for name in devices.split(",")]
@@ -145,6 +158,18 @@ def export(trial: str, folder: Path, results: Path) -> None:
 def collect(folders: Sequence[Path], into: Path) -> None:
     """Merge results folders and print the number of trials."""
     print(f"{collect_folders(folders, into)} trials -> {into / 'trials.csv'}")
+
+
+def doctor(folder: Path, fix: bool) -> None:
+    """Print what is broken in a results folder and, with `fix`, what was done. Exits with code 1 if something is."""
+    found = ((fault, f" ({done})") for fault, done in treat(folder)) if fix else ((f, "") for f in examine(folder))
+    left = []
+    for fault, done in found:
+        print(line(f"{fault}{done}"))
+        left.append(not fix or fault.remedy == "leave")
+    print(f"{len(left)} broken" if left else "nothing is broken")
+    if any(left):
+        raise typer.Exit(1)
 
 
 def publish(chosen: suite.Suite, results: Path, reference: Path, force: str | None) -> None:

@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from results.errors import InputError
+from results.reading import helps
 from runners.spec import TrialSpec, explain
 
 ID = re.compile("[0-9a-f]{1,12}")
 SHOWN = 3
+OF_MASKED, OF_COMPACT = ("state", "masks"), ("state", "kept")  # what their files hold
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read(folder: Path) -> Finished:
     """Read the files of a trial. Raises InputError if it is not done, or a file is missing or damaged."""
     spec = _spec(folder / "trial.yaml")
     row = _row(folder)
-    masked, compact = (_tensors(folder / f"{name}.pt") for name in ("checkpoint", "compact"))
+    masked, compact = tensors(folder / "checkpoint.pt", *OF_MASKED), tensors(folder / "compact.pt", *OF_COMPACT)
     return Finished(spec, row, masked["state"], masked["masks"], compact)
 
 
@@ -81,8 +83,8 @@ def _spec(path: Path) -> TrialSpec:
         return TrialSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise explain(error, str(path)) from None
-    except (yaml.YAMLError, ValueError, AttributeError):
-        raise InputError(f"{path}: not the trial of this version of klevel") from None
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError):
+        raise InputError(f"{path}: not the trial of this version of klevel; {_helps(path.parent)}") from None
 
 
 def _row(folder: Path) -> dict[str, Any]:
@@ -91,18 +93,26 @@ def _row(folder: Path) -> dict[str, Any]:
         status, reason = row["status"], row["reason"]
     except FileNotFoundError:
         raise InputError(f"{folder}: this trial has not finished; klevel run goes on with it") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{folder / 'row.json'}: not the row of a trial") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{folder / 'row.json'}: not the row of a trial; {_helps(folder)}") from None
     if status != "done":
         raise InputError(f"{folder}: this trial {'was ' * (status == 'skipped')}{status}, it has no network: {reason}")
     return row
 
 
-def _tensors(path: Path) -> dict[str, Any]:
+def tensors(path: Path, *parts: str) -> dict[str, Any]:
+    """Return the content of a file of a trial. Raises InputError if it cannot be read, or lacks one of the parts."""
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise InputError(f"{path}: is not there any more; delete its folder and run the trial again") from None
     except Exception as error:  # torch may raise anything for a corrupt file
-        raise InputError(f"{path}: not readable; delete its folder and run the trial again") from error
+        raise InputError(f"{path}: not readable; {_helps(path.parent)}") from error
+    if not isinstance(content, dict) or not set(parts) <= set(content):
+        raise InputError(f"{path}: not of this version of klevel; {_helps(path.parent)}")
     return content
+
+
+def _helps(folder: Path) -> str:
+    """Return what to do about a broken file of a trial."""
+    return f"{helps(folder.parent.parent)}, and klevel run runs this trial again"

@@ -110,7 +110,9 @@ def held(folder: Path) -> Iterator[Held]:
         who = _read(path)
         with contextlib.suppress(FileNotFoundError):
             if not _has_ended(who):
-                yield Held(path.stem, str(who.get("host", "?")), int(who.get("process", 0)), path.stat().st_mtime)
+                process = who.get("process")
+                number = process if isinstance(process, int) else 0
+                yield Held(path.stem, str(who.get("host", "?")), number, path.stat().st_mtime)
 
 
 def _files(folder: Path, name: str) -> list[Path]:

@@ -31,6 +31,7 @@ from runners.tensorboard import Scalars
 from runners.trial import measure_again
 
 PAUSE = 2.0  # seconds between two looks at what other runs do
+WAIT = 6.0  # seconds to wait for a run that writes the CSVs; who is to end has ten
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,19 @@ def run(
                 ):
                     _Work(store, leases, pending, progress, executes).finish()
         finally:
-            table = store.collect(trials, only_these)
+            table = _collect(store, leases, trials, only_these)
     return table
+
+
+def _collect(store: Store, leases: Leases, trials: Sequence[TrialSpec], only_these: bool) -> pd.DataFrame:
+    """Write the CSVs, one run at a time: else what another has written since this one began to read would go."""
+    end = time.monotonic() + WAIT
+    while not leases.claim("csvs") and time.monotonic() < end:
+        time.sleep(PAUSE / 10)
+    try:
+        return store.collect(trials, only_these)
+    finally:
+        leases.release("csvs")
 
 
 def edited(store: Store, trials: Sequence[TrialSpec]) -> Iterator[str]:

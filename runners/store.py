@@ -23,14 +23,13 @@ from tqdm import tqdm
 
 from results.columns import Columns, Epoch, Latency, Trial, names
 from results.errors import InputError, MachineFault, Unreadable
-from results.reading import REQUIRED, read_text
+from results.reading import REQUIRED, helps, read_machines, read_text
 from runners.measurement import LatencyRecord
 from runners.spec import DenseSpec, TrialSpec
 from runners.training import EpochRecord
 
 Row = TypeVar("Row", bound=Columns)
 T = TypeVar("T")
-AGAIN = "delete its folder to run this trial again"
 BROKEN = ".broken"
 ORDER = ["dataset", "architecture", "method", "grouping", "scope", "hyperparameters", "keep", "seed", "trial"]
 
@@ -85,9 +84,12 @@ class Store:
         if content is None:
             return None
         try:
-            return Trial.model_validate(content)
+            row = Trial.model_validate(content)
         except ValidationError:  # no mapping, or not of these columns
-            raise InputError(f"{path}: not a row of this version of klevel; {AGAIN}") from None
+            raise InputError(f"{path}: not a row of this version of klevel; {helps(self.root)}") from None
+        if row.trial != spec.id:
+            raise Unreadable(path, f"the row of {row.trial}, in the folder of another")
+        return row
 
     def save_dense(self, spec: DenseSpec, network: torch.nn.Module, record: Mapping[str, Any]) -> None:
         """Save a dense network. The record is written last: with it, the network is complete."""
@@ -103,8 +105,9 @@ class Store:
         if content is None or not (self.dense(spec) / "network.pt").is_file():
             return None
         try:
-            return {**content, "epochs": [EpochRecord(**e) for e in content["epochs"]]}
-        except (TypeError, KeyError):
+            top1 = {name: float(content[name]) for name in ("val_top1", "test_top1")}
+            return {**content, **top1, "epochs": [EpochRecord(**e) for e in content["epochs"]]}
+        except (TypeError, KeyError, ValueError):
             raise Unreadable(path, "not the record of a dense network") from None
 
     def dense_weights(self, spec: DenseSpec) -> dict[str, torch.Tensor]:
@@ -112,6 +115,8 @@ class Store:
         path = self.dense(spec) / "network.pt"
         try:
             weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+        except FileNotFoundError:
+            raise
         except Exception:  # torch may raise anything for a corrupt file
             raise Unreadable(path, "not the weights of a network") from None
         return weights
@@ -184,7 +189,8 @@ class Store:
                 continue
             with contextlib.suppress(InputError, ValidationError):  # of another version of klevel, or cut off
                 row = Trial.model_validate(read_json(path))
-                rows[row.trial] = row
+                if row.trial == path.parent.name:
+                    rows[row.trial] = row
         return rows
 
     def _in_csv(self, name: str, model: type[Row], but: set[str]) -> dict[str, list[Row]]:
@@ -201,9 +207,12 @@ class Store:
             return {}
 
     def _found(self, trial: str, name: str, model: type[Row]) -> list[Row]:
-        """Return the rows of a trial for epochs.csv or latency.csv, from its own folder."""
-        records = read_json(self.root / "trials" / trial / f"{name}.json") or []
-        return [model.model_validate({"trial": trial, **record}) for record in records]
+        """Return the rows of a trial for epochs.csv or latency.csv, from its own folder. Raises Unreadable."""
+        path = self.root / "trials" / trial / f"{name}.json"
+        try:
+            return [model.model_validate({**record, "trial": trial}) for record in read_json(path) or []]
+        except (TypeError, ValidationError):
+            raise Unreadable(path, f"not the {name} of a trial") from None
 
     def describe(self, suite: str, replace: bool = True) -> str | None:
         """Save the text of the suite file, so that the results can be reproduced.
@@ -225,7 +234,7 @@ class Store:
     def measured_on(self, machine: Mapping[str, Any]) -> None:
         """Add a machine to environment.json, the machines that trials of this folder ran on, unless it is listed."""
         path = self.root / "environment.json"
-        there = read_json(path) or []
+        there = read_machines(path)
         if dict(machine) not in there:
             write_json(path, [*there, dict(machine)])
 

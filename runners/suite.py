@@ -6,6 +6,7 @@ import itertools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 from methods import METHODS
 from results.errors import InputError, nearest
 from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
-from runners.suite_files import locate, name_of, parse
+from runners.suite_files import locate, name_of, parse, value_of
 
 AXES = ("dataset", "architecture", "grouping", "scope", "measure", "keep", "seed")
+KEYS, GRID_KEYS = ("suite", "recipe", "grid"), (*AXES, "method", "recipe")
 DEFAULTS: dict[str, list[Any]] = {"grouping": ["filter"], "scope": ["layer"], "measure": ["raw"]}
 OWN = ("start", "equal", *TUNED)  # keys of a trial, other than axes, that an entry of a method may set
 ENTRY_KEYS = ("grouping", "scope", "measure", *OWN)
@@ -40,16 +42,11 @@ def load(suite: str, overrides: Sequence[str] = ()) -> Suite:
     Raises InputError, in one line: the file, the key path, the value and the allowed values.
     """
     path = locate(suite)
-    content = _mapping(parse(path), path.name, ("suite", "recipe", "grid"))
+    content = _mapping(parse(path), path.name, KEYS)
     name = name_of(content, path)
     changes = _overrides(overrides)
-    single = not isinstance(content.get("grid"), list)
-    grids = [content.get("grid")] if single else content["grid"]
-    if not grids:
-        raise InputError(f"{path.name}: grid: is empty; a mapping or a list of mappings is needed")
     trials: dict[str, TrialSpec] = {}
-    for i, grid in enumerate(grids):
-        where = f"{path.name}: grid" if single else f"{path.name}: grid[{i}]"
+    for where, grid in _grids(content, path.name):
         for trial in _expand(grid, content.get("recipe"), changes, where, path.name):
             trials.setdefault(trial.id, trial)
     text = _overridden(content, changes, overrides) if changes else path.read_text(encoding="utf-8")
@@ -62,6 +59,24 @@ def sharded(trials: Sequence[TrialSpec], i: int, n: int) -> tuple[TrialSpec, ...
     order = sorted(range(len(trials)), key=lambda t: (first.setdefault(trials[t].dense.id, t), t))
     part = order[len(trials) * (i - 1) // n : len(trials) * i // n]
     return tuple(trials[t] for t in sorted(part))
+
+
+def recipes(path: Path) -> list[Recipe]:
+    """Return the recipe of each grid of a suite file. Imports nothing that the grids name. Raises InputError."""
+    content = _mapping(parse(path), path.name, KEYS)
+    grids = [(where, _mapping(grid, where, GRID_KEYS)) for where, grid in _grids(content, path.name)]
+    return [_recipe(content.get("recipe"), grid.get("recipe"), {}, where, path.name) for where, grid in grids]
+
+
+def _grids(content: Mapping[str, Any], file: str) -> Iterator[tuple[str, Any]]:
+    """Yield every grid of a suite, after its place. Raises InputError if there is none."""
+    grids = content.get("grid")
+    if grids == []:
+        raise InputError(f"{file}: grid: is empty; a mapping or a list of mappings is needed")
+    if isinstance(grids, list):
+        yield from ((f"{file}: grid[{i}]", grid) for i, grid in enumerate(grids))
+    else:
+        yield f"{file}: grid", grids
 
 
 class _Dumper(yaml.SafeDumper):
@@ -89,8 +104,8 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or key not in known:
             raise InputError(f"--set {assignment}: key=value is needed; {nearest(key, known)}")
         try:
-            changes[key] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):
+            changes[key] = value_of(value)
+        except ValueError:
             raise InputError(f"--set {assignment}: the value is not YAML") from None
     return changes
 
@@ -111,7 +126,7 @@ def _overridden(content: dict[str, Any], changes: dict[str, Any], overrides: Seq
 
 def _expand(grid: Any, recipe: Any, changes: dict[str, Any], where: str, file: str) -> Iterator[TrialSpec]:
     """Yield the trials of all combinations of a grid."""
-    grid = _mapping(grid, where, (*AXES, "method", "recipe"))
+    grid = _mapping(grid, where, GRID_KEYS)
     chosen = _recipe(recipe, grid.get("recipe"), changes, where, file)
     axes = {key: _axis(key, DEFAULTS | grid | changes, where) for key in (*AXES, "method")}
     for i, entry in enumerate(axes.pop("method")):

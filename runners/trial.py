@@ -15,12 +15,13 @@ from methods import METHODS, Method
 from methods.groups import Budget, Groups
 from results import klevel
 from results.columns import Trial
-from results.errors import Mismatch, OwnBudget
+from results.errors import InputError, Mismatch, OwnBudget, Unreadable
 from runners import measurement
 from runners.checkpoint import Checkpoint
 from runners.data import Data
 from runners.dense import TaskContext, build, data_of, data_seed
 from runners.environment import commit
+from runners.finished import OF_COMPACT, tensors
 from runners.networks import sparse
 from runners.networks.compaction import IN_PLACE, deploy
 from runners.networks.comparison import Reference
@@ -140,9 +141,15 @@ def _start(spec: TrialSpec, context: TaskContext, data: Data) -> tuple[nn.Module
     """Return the starting network, the dense network, a row with the dense results, and the epochs so far."""
     network = build(spec.dense, data)
     dense = copy.deepcopy(network)
-    dense.load_state_dict(context.store.dense_weights(spec.dense))
+    try:
+        dense.load_state_dict(context.store.dense_weights(spec.dense))
+    except (RuntimeError, TypeError, AttributeError):
+        path = context.store.dense(spec.dense) / "network.pt"
+        raise Unreadable(path, f"does not fit {spec.architecture}") from None
     record = context.store.dense_record(spec.dense)
-    assert record is not None, "dense networks are trained before the trials that need them"
+    if record is None:
+        path = context.store.dense(spec.dense)
+        raise InputError(f"{path}: the dense network of trial {spec.id} is not here; klevel run --force makes it again")
     row = row_of(spec, context.store.suite)
     row.dense_val_top1, row.dense_test_top1 = record["val_top1"], record["test_top1"]
     row.images, row.commit, row.torch = len(data.train), commit(), torch.__version__
@@ -303,8 +310,12 @@ def measure_again(spec: TrialSpec, context: TaskContext) -> Trial:
     data = data_of(spec, context.device)
     network, dense, _, _ = _start(spec, context, data)
     example = data.example(EXAMPLES)
-    saved = torch.load(context.store.trial(spec) / "compact.pt", weights_only=True, map_location="cpu")
-    compact = rebuild(spec, network, saved, example)
+    path = context.store.trial(spec) / "compact.pt"
+    saved = tensors(path, *OF_COMPACT)
+    try:
+        compact = rebuild(spec, network, saved, example)
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError):
+        raise Unreadable(path, "not the network of this trial") from None
     row = context.store.row(spec)
     assert row is not None, "only a trial that is done is measured again"
     context.store.update(spec, row, measure(row, dense, compact, example))

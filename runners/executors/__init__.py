@@ -1,4 +1,4 @@
-"""Run many tasks: in this process, or in several. All are one interface; what is done is `runners.tasks`.
+"""Run many tasks: in this process, in several, or by Ray. All are one interface; what is done is `runners.tasks`.
 
 An executor takes the next task when it has room for it, so that what is taken is what runs.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from results.errors import InputError
 from runners.executors.in_process import InProcess
 from runners.executors.processes import Processes, news
 from runners.tasks import Listener, Outcome, RunContext, Task
@@ -26,17 +27,19 @@ class Executor(Protocol):
 class Slots:
     """Where tasks run at a time: `jobs` on each of these devices.
 
-    timeout: seconds after which a task has failed, which takes a process of its own.
+    timeout: seconds after which a task has failed, which takes a process of its own. cluster: the address of a Ray
+    cluster, whose nodes then say how many run at a time; "" for Ray on this machine; None: no Ray.
     """
 
     devices: Sequence[str]
     jobs: int = 1
     timeout: float | None = None
+    cluster: str | None = None
 
     def at_most(self, tasks: int) -> Slots:
         """Return as many slots as there are tasks, devices first."""
         jobs = max(1, min(self.jobs, -(-tasks // len(self.devices))))
-        return Slots(self.devices[: max(1, tasks)], jobs, self.timeout)
+        return replace(self, devices=self.devices[: max(1, tasks)], jobs=jobs)
 
     @property
     def number(self) -> int:
@@ -46,8 +49,21 @@ class Slots:
 
 @contextlib.contextmanager
 def executor(context: RunContext, slots: Slots, listen: Listener) -> Iterator[Executor]:
-    """Provide a way to run tasks, in this process if one is enough. listen: hears of every epoch."""
-    if slots.number == 1 and slots.timeout is None:
+    """Provide a way to run tasks, in this process if one is enough. listen: hears of every epoch.
+
+    Raises InputError if Ray is wanted and not installed, or its cluster is not there.
+    """
+    if slots.cluster is not None:
+        try:
+            from runners.executors.ray_cluster import RayCluster
+        except ModuleNotFoundError:
+            raise InputError("--executor ray needs ray: pip install '.[cluster]'") from None
+        place = context.on(slots.devices[0])
+        with contextlib.closing(
+            RayCluster(place, slots.cluster, slots.jobs, slots.number, listen, slots.timeout)
+        ) as cluster:
+            yield cluster
+    elif slots.number == 1 and slots.timeout is None:
         yield InProcess(context.on(slots.devices[0]), listen)
     else:
         contexts = [context.on(device) for device in slots.devices]

@@ -37,6 +37,7 @@ BAD = {
     "done, failed or skipped": ("Done", "other"),
     "at most 2, the newest that this analysis knows": ("3", "-1", "1.5"),
     "text": (),
+    "a name, no path that leads elsewhere": ("..", "../a", "/a", "a/../../b", "..\\a", "."),
 }
 
 

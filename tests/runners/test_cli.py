@@ -298,7 +298,7 @@ def test_an_interruption_says_how_to_go_on(klevel, suite, monkeypatch):
     assert klevel("run", suite) == (130, "", ["klevel: stopped; call again to go on"])
 
 
-COMMANDS = ["run", "list", "status", "log", "measure", "export", "collect", "publish", "path"]
+COMMANDS = ["run", "list", "status", "log", "measure", "export", "collect", "publish", "path", "doctor"]
 COMMANDS += ["draw", "compare", "import"]
 
 

@@ -99,7 +99,7 @@ def test_a_dense_network_without_its_record_or_weights_is_missing(store, make_sp
     spec = make_spec().dense
     assert store.dense_record(spec) is None
     network = build(spec, digits)
-    store.save_dense(spec, network, {"val_top1": 0.5, "epochs": []})
+    store.save_dense(spec, network, {"val_top1": 0.5, "test_top1": 0.5, "epochs": []})
     assert store.dense_record(spec)["val_top1"] == 0.5
     assert all((v == network.state_dict()[n]).all() for n, v in store.dense_weights(spec).items())
     (store.dense(spec) / "network.pt").unlink()

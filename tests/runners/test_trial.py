@@ -1,6 +1,7 @@
 """One trial from spec to row, for every method and grouping there is; and what happens where one fails."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from results.errors import Untraceable
 from runners import dense, tasks, trial
 from runners.executors import Slots
 from runners.networks import compaction
-from runners.networks.comparison import Difference
+from runners.networks.comparison import Difference, Reference
 from runners.networks.groupings import GROUPINGS
+from runners.row import code_columns
 from runners.run import run
 from runners.spec import TrialSpec
 from runners.store import Store
@@ -68,6 +70,7 @@ def test_every_method_runs_to_a_row(method, grouping, finished, make_spec):
     row, folder = finished(spec)
     assert list(row.cells()) == names(Trial)
     unsaid = {"reason", "commit", "finetune_lr", "augmentation", "dense_weights"}  # by so plain a recipe
+    unsaid |= {"own_code", "own_grouping_code"} - {c for c, code in code_columns(spec).items() if code}
     unsaid |= {"left_in_place"} if METHODS[method].prunes else {"left_in_place", "groups_removed"}
     unsaid |= set() if METHODS[method].trains else {"k_reached", "groups_above"}
     assert {c for c, v in row.cells().items() if v is None} - {"commit"} == unsaid - {"commit"}
@@ -292,7 +295,8 @@ def test_the_listener_hears_of_every_epoch(context, make_spec):
     perform(context, spec.dense, heard.append)
     perform(context, spec, heard.append)
     assert [n.epoch.phase for n in heard] == ["dense", "sparsify", "finetune"]
-    assert [n.name for n in heard] == ["dense network lenet5 digits", *["wgsef lenet5 digits"] * 2]
+    assert [n.task for n in heard] == [spec.dense, spec, spec]
+    assert {n.process for n in heard} == {os.getpid()}
 
 
 @pytest.fixture
@@ -326,24 +330,24 @@ def test_a_trial_that_diverges_is_a_row_that_says_so(fresh, make_spec):
 def test_networks_that_differ_are_a_failure(fresh, make_spec, monkeypatch):
     bad = make_spec(architecture="mlp")
     apart = Difference(0.5, 1e-4)
-    for name in ("compare_outputs", "compare_in_float64"):
-        real = getattr(trial, name)
-        monkeypatch.setattr(trial, name, lambda m, *rest, real=real: real(m, *rest) if len(m) > 6 else apart)
+    for name in ("compare", "compare_in_float64"):
+        real = getattr(Reference, name)
+        monkeypatch.setattr(trial.Reference, name, lambda r, m, real=real: real(r, m) if len(m) > 6 else apart)
     assert_failed(fresh, [make_spec("random"), bad], bad, "Mismatch: masked and compact network differ by 0.5")
 
 
 @pytest.mark.parametrize("error", [float("nan"), 1.01e-4])
 def test_the_gate_lets_no_difference_above_the_tolerance_through(monkeypatch, error, prune):
     network, _, _, example, realised = prune("mlp", "filter")
-    for name in ("compare_outputs", "compare_in_float64"):
-        monkeypatch.setattr(trial, name, lambda *_: Difference(error, 1e-4))
+    for name in ("compare", "compare_in_float64"):
+        monkeypatch.setattr(Reference, name, lambda *_: Difference(error, 1e-4))
     with pytest.raises(trial.Mismatch, match=r"^masked and compact network differ by .*, more than 0\.0001$"):
         trial._check(network, realised.network, example)
 
 
 def test_the_gate_judges_rounding_in_float64(monkeypatch, prune):
     network, _, _, example, realised = prune("mlp", "filter")
-    monkeypatch.setattr(trial, "compare_outputs", lambda *_: Difference(2.9e-4, 1e-4))
+    monkeypatch.setattr(Reference, "compare", lambda *_: Difference(2.9e-4, 1e-4))
     assert trial._check(network, realised.network, example) == 2.9e-4
 
 

@@ -67,7 +67,7 @@ class _Search:
     def largest(self, places: list[int]) -> list[int]:
         """Return places that are right together: all, or those left without what stops the smaller network."""
         kept, dropped = places, list[int]()
-        while (stopped := self._try(kept)) is not None:
+        while kept and (stopped := self._try(kept)) is not None:
             culprits = self._touching(stopped, kept) or kept
             dropped += culprits
             kept = [i for i in kept if i not in culprits]

@@ -291,3 +291,25 @@ def test_positions_alone_are_left_of_shapes(prune):
 def test_what_is_compact_is_deployed_as_it_is(prune):
     *_, example, realised = prune("lenet5", "filter")
     assert deploy(realised.network, "filter", realised.realisation, example) == (realised.network, "compact")
+
+
+class Noisy(nn.Module):
+    """Computes something else each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        hidden = self.first(x.flatten(1)).relu()
+        return self.second(hidden) + torch.rand(3)
+
+
+def test_of_a_network_that_computes_something_else_each_time_nothing_is_removed():
+    network, example = Noisy().eval(), torch.randn(2, 1, 2, 2)
+    groups = GROUPINGS["filter"](network, example)
+    masks = [torch.arange(family.size) % 2 == 0 for family in groups]
+    groups.scale_(masks)
+    realised = realise(network, groups, masks, "filter", example)
+    assert realised.realisation == "masked"
+    assert "computes something else" in realised.reason
