@@ -54,8 +54,12 @@ class Leases:
             file = path.open("x", encoding="utf-8")
         except FileExistsError:  # a moment ago
             return False
-        with file:
-            file.write(json.dumps(_me()))
+        try:
+            with file:
+                file.write(json.dumps(_me()))
+        except OSError:  # the disk is full
+            path.unlink(missing_ok=True)
+            raise
         others = [p for p in _files(self._folder, name) if p != path]
         if any(not self._dead(other) for other in others):  # another run has come in between
             path.unlink(missing_ok=True)
@@ -65,10 +69,6 @@ class Leases:
         with self._changing:
             self._held[name] = path
         return True
-
-    def holds(self, name: str) -> bool:
-        """Return whether nobody has taken this lease over, because this process stood still for too long."""
-        return name in self._held and self._held[name].exists()
 
     def release(self, name: str) -> None:
         """Give a lease back."""

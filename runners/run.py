@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,15 +55,17 @@ def is_outdated(row: Trial) -> bool:
 NONE_AGAIN = Again()
 
 
-def missing(
-    store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN, mend: bool = False
-) -> list[TrialSpec]:
-    """Return the trials to run: those that have not finished, and those to run again.
+def missing(store: Store, trials: Sequence[TrialSpec], again: Again = NONE_AGAIN) -> list[TrialSpec]:
+    """Return the trials to run: those that have not finished, and those to run again. Raises Unreadable."""
+    return [spec for spec, _ in _with_rows(trials, store.row, again)]
 
-    mend: whether to set aside a row that cannot be read, and to run its trial. Raises Unreadable otherwise.
-    """
-    rows = {spec.id: mended(partial(store.row, spec)) if mend else store.row(spec) for spec in trials}
-    return [s for s in trials if (row := rows[s.id]) is None or again.wants(row)]
+
+def _with_rows(
+    trials: Sequence[TrialSpec], read: Callable[[TrialSpec], Trial | None], again: Again
+) -> list[tuple[TrialSpec, Trial | None]]:
+    """Return the trials to run, each with its row if it has finished before."""
+    rows = ((spec, read(spec)) for spec in trials)
+    return [(spec, row) for spec, row in rows if row is None or again.wants(row)]
 
 
 def run(
@@ -83,8 +85,12 @@ def run(
     """
     store = Store(context.results, context.suite)
     with contextlib.closing(Leases(store.leases)) as leases:
-        pending = missing(store, trials, again, mend=True)
+        found = _with_rows(trials, lambda spec: mended(partial(store.row, spec)), again)
+        pending = [spec for spec, _ in found]
         _check_files(store, pending)
+        for spec, row in found:
+            if row is not None:
+                store.reopen(spec, row)
         try:
             if pending:
                 store.measured_on(machine())
@@ -173,8 +179,6 @@ class _Work:
         self._left = {spec.id: spec for spec in pending}
         self._refused: dict[str, Outcome] = {}
         self._whole = set[str]()  # dense networks that were read
-        for spec in pending:
-            store.reopen(spec)
 
     def finish(self) -> None:
         """Rehearse what is to be pruned, train the dense networks, and run the trials whose network is there.

@@ -130,9 +130,9 @@ class Store:
         """Return the folder of the leases of those who work here: see `runners.leases`."""
         return self.root / "leases"
 
-    def reopen(self, spec: TrialSpec) -> None:
-        """Take back that a trial has finished; its row stays in the CSV until there is another."""
-        if (self.trial(spec) / "row.json").exists():
+    def reopen(self, spec: TrialSpec, row: Trial) -> None:
+        """Take back that a trial has finished with this row, which stays in the CSV until there is another."""
+        if self.row(spec) == row:  # else another run has run it again by now
             self.progress(spec).unlink(missing_ok=True)
             (self.trial(spec) / "row.json").unlink(missing_ok=True)
 

@@ -128,7 +128,7 @@ def dry_run(content: bytes):
 
 
 @given(suites())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_any_change_of_a_suite_gives_trials_or_one_line(text):
     dry_run(text.encode("utf-8", "surrogatepass"))
 
@@ -224,7 +224,7 @@ FEW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, Healt
 
 
 @given(damages(), st.integers(0, 2))
-@settings(FEW, max_examples=18)
+@settings(FEW, max_examples=10)
 def test_commands_that_read_a_damaged_folder_say_one_line_and_leave_all_as_it_is(whole, place, changes, which):
     root = damaged(whole, place, changes)
     suite, trial = root.parent.parent / "s.yaml", min((root / "trials").iterdir())
@@ -247,7 +247,7 @@ def test_commands_that_read_a_damaged_folder_say_one_line_and_leave_all_as_it_is
 
 @pytest.mark.slow
 @given(damages())
-@settings(FEW, max_examples=5)
+@settings(FEW, max_examples=3)
 def test_a_damaged_folder_is_drawn_or_refused_in_one_line(whole, place, changes):
     root = damaged(whole, place, changes)
     before = contents(root)
@@ -260,7 +260,7 @@ def test_a_damaged_folder_is_drawn_or_refused_in_one_line(whole, place, changes)
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["measure", "run"])
 @given(damages())
-@settings(FEW, max_examples=8)
+@settings(FEW, max_examples=5)
 def test_a_damaged_folder_is_worked_in_or_refused_in_one_line(whole, place, command, changes):
     root = damaged(whole, place, changes)
     options = ["--jobs", 1] if command == "run" else ["--device", "cpu"]
@@ -273,7 +273,7 @@ def test_a_damaged_folder_is_worked_in_or_refused_in_one_line(whole, place, comm
 
 @pytest.mark.slow
 @given(damages())
-@settings(FEW, max_examples=8)
+@settings(FEW, max_examples=5)
 def test_after_a_fix_a_run_makes_the_folder_whole(whole, place, changes):
     root = damaged(whole, place, changes)
     check(*call("doctor", root.parent, "--fix"))

@@ -42,9 +42,11 @@ def full(path, error):
     raise error
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 4, 6])
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), RuntimeError("unexpected pos 1216 vs 1110")]
+    ("after", "error"), [(0, FULL), (2, FULL), (4, RuntimeError("unexpected pos 12 vs 11")), (6, FULL)]
 )
 def test_a_disk_that_is_full_at_some_tensor_file_stops_the_run(context, undisturbed, monkeypatch, after, error):
     """The files are dense networks and their checkpoints, masked and compact networks, checkpoints of trials."""
@@ -110,8 +112,9 @@ def vanished_after(times):
     return load
 
 
-@pytest.mark.parametrize("name", ["network.pt", "record.json"])
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 garbage", b"[1]"])
+@pytest.mark.parametrize(
+    ("name", "content"), [("network.pt", b""), ("network.pt", b"PK\x03\x04 garbage"), ("record.json", b"[1]")]
+)
 def test_a_broken_dense_network_is_found_said_and_trained_again(context, undisturbed, capsys, name, content):
     specs, rows = undisturbed
     run(context, specs, ONE)

@@ -9,6 +9,7 @@ import torch
 
 from results.errors import InputError
 from runners import data, dense, run
+from runners.executors import Slots
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.pretrained import load_weights, locate_weights
 from runners.store import Store
@@ -121,7 +122,7 @@ def test_a_file_that_is_not_of_weights_gives_one_line(folder, content):
 def test_wrong_weights_end_a_run_before_any_work(folder, make_spec, put, words):
     put()
     with pytest.raises(InputError, match=words):
-        run.run(RunContext(folder, "t", "cpu", 1), [make_spec(recipe=RECIPE)], jobs=1)
+        run.run(RunContext(folder, "t", "cpu", 1), [make_spec(recipe=RECIPE)], Slots(["cpu"]))
     assert not (folder / "t" / "dense").exists()
     assert not (folder / "t" / "trials").exists()
 
@@ -134,7 +135,7 @@ def test_a_run_takes_the_dense_network_from_the_file(folder, state, make_spec):
         make_spec("magnitude", RECIPE),
         make_spec("dense", RECIPE),
     ]
-    table = run.run(RunContext(folder, "t", "cpu", 1), specs, jobs=1)
+    table = run.run(RunContext(folder, "t", "cpu", 1), specs, Slots(["cpu"]))
     assert table["status"].tolist() == ["done"] * 4
     assert set(table["dense_epochs"]) == {0}
     assert {s + f for s, f in zip(table["sparsify_epochs"], table["finetune_epochs"], strict=True)} == {2}
@@ -145,7 +146,9 @@ def test_a_run_takes_the_dense_network_from_the_file(folder, state, make_spec):
     assert set(table["dense_val_top1"]) == {record["val_top1"]}
     assert set(table["dense_test_top1"]) == {record["test_top1"]}
     Path("w.pt").unlink()
-    assert len(run.run(RunContext(folder, "t", "cpu", 1), specs, jobs=1)) == 4, "once read, the file is not needed"
+    assert len(run.run(RunContext(folder, "t", "cpu", 1), specs, Slots(["cpu"]))) == 4, (
+        "once read, the file is not needed"
+    )
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
