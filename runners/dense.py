@@ -44,6 +44,8 @@ def _made(architecture: str, data: Data) -> nn.Module:
     builder = ARCHITECTURES[architecture]
     try:
         network = builder(data.channels, data.size, data.classes)
+    except InputError:
+        raise
     except Exception as error:  # a function of a user's may raise anything
         raise InputError(f"architecture {architecture}: {raised(error)}") from error
     if not isinstance(network, nn.Module):

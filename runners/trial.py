@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from methods import METHODS, Method
-from methods.groups import Budget, Groups
+from methods.groups import Budget, Groups, NothingToDivide
 from results import klevel
 from results.columns import Trial
-from results.errors import InputError, Mismatch, OwnBudget, Unreadable
+from results.errors import InputError, KlevelError, Mismatch, OwnBudget, Unreadable, raised
 from runners import measurement
 from runners.checkpoint import Checkpoint
 from runners.data import Data
@@ -112,11 +112,17 @@ class Undivided(Groups):
 def divide(spec: TrialSpec, network: nn.Module, example: Tensor) -> Groups:
     """Return the groups of a trial. The dense control, which keeps all of them, goes on without where there are none.
 
-    Raises what the grouping raises, for any other method.
+    Raises what the grouping raises, for any other method; InputError, which names it, for one of a user's own.
     """
     try:
         return groups_of(network, example, spec.grouping, spec.measure)
     except Exception as error:
+        if (
+            METHODS[spec.method].prunes
+            and spec.grouping in spec.sources
+            and not isinstance(error, KlevelError | NothingToDivide)
+        ):
+            raise InputError(f"grouping {spec.grouping}: {raised(error)}") from error
         if METHODS[spec.method].prunes:
             raise
         _log.info("not divided, as nothing is to be pruned: %s", error)

@@ -126,3 +126,11 @@ def test_ids_are_computed_anew_for_a_changed_copy(make_spec):
     changed = spec.model_copy(update={"seed": 7})
     assert changed.id == make_spec(seed=7).id != spec.id
     assert changed.dense.id == make_spec(seed=7).dense.id != spec.dense.id
+
+
+def test_what_a_grouping_of_ones_own_raises_names_it(write, make_spec, tmp_path):
+    write(own_groups="def mine(network, example):\n    return {}['no such layer']\n")
+    table = run(RunContext(tmp_path, "t", "cpu", 1), [make_spec(grouping="own_groups:mine")], Slots(["cpu"]))
+    assert table["status"].tolist() == ["failed"]
+    assert "grouping own_groups:mine: raises KeyError: 'no such layer'" in table["reason"][0]
+    assert not (tmp_path / "t" / "dense").exists(), "before any training"
