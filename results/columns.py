@@ -102,7 +102,8 @@ class Columns(BaseModel):
 
     def cells(self) -> dict[str, Any]:
         """Return the row as cells of a CSV: lists and objects as JSON text, None for an empty cell."""
-        return {name: _cell(value) for name, value in self}
+        plain = str, int, float, type(None)
+        return {n: v if isinstance(v, plain) else _cell(v) for n, v in self.__dict__.items()}
 
 
 class Identity(Columns):

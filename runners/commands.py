@@ -121,7 +121,8 @@ def run(
     scalars = Scalars(store.root / "tensorboard") if tensorboard else None
     with environment.stoppable():
         table = run_trials(context, chosen.trials, slots, again, only_these, scalars)
-    if (said := store.describe(chosen.text, replace=only_these or whole)) is not None:
+        said = store.describe(chosen.text, replace=only_these or whole)
+    if said is not None:
         print(f"klevel: {said}", file=sys.stderr)
     counts = table["status"].value_counts()
     print(", ".join(f"{counts.get(s, 0)} {s}" for s in ("done", "failed", "skipped")), "->", store.root / "trials.csv")

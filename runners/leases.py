@@ -78,10 +78,13 @@ class Leases:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Give all leases back."""
+        """Give all leases back, and remove those of runs that have ended."""
         self._closed.set()
         for name in list(self._held):
             self.release(name)
+        for path in self._folder.glob("*.*"):
+            if path.suffix[1:].isdecimal() and self._dead(path):
+                path.unlink(missing_ok=True)
 
     def _dead(self, path: Path) -> bool:
         """Return whether the holder of a lease has ended, or has given no sign of life for long."""

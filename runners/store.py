@@ -291,7 +291,10 @@ def _sorted(rows: Iterable[Columns]) -> pd.DataFrame:
 
 def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
     """Return a table of objects: with numeric columns one empty cell would turn 5 into 5.0."""
-    return pd.DataFrame([row.cells() for row in rows], columns=names(model), dtype=object)
+    cells = [
+        tuple(row.cells().values()) for row in rows
+    ]  # in the order of the columns; dicts take pandas twice as long
+    return pd.DataFrame(cells, columns=names(model), dtype=object)
 
 
 def read_json(path: Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from collections import Counter
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 from pebble import ProcessExpired, ProcessPool
 
 from runners import environment, tasks
-from runners.tasks import Listener, Outcome, RunContext, Task
+from runners.tasks import EpochEvent, Listener, Outcome, RunContext, Task
 
 TRIES = 2  # of a task whose process dies
 
@@ -133,4 +134,12 @@ def _begin_worker(threads: int, address: str) -> None:
 
 
 def _perform_in_worker(context: RunContext, task: Task) -> Outcome:
-    return tasks.perform(context, task, _main_process.send)
+    return tasks.perform(context, task, _tell)
+
+
+def _tell(event: EpochEvent) -> None:
+    """Tell the main process of an epoch; end where it is gone, which is no fault of the task."""
+    try:
+        _main_process.send(event)
+    except OSError:
+        os._exit(1)

@@ -80,6 +80,11 @@ def test_the_lease_of_a_process_that_has_ended_is_free_at_once(two, tmp_path):
     assert two[0].claim("a")
     assert [p.name for p in tmp_path.iterdir()] == ["a.2"]
     assert not two[1].claim("a")
+    (tmp_path / "b.1").write_text(
+        (tmp_path / "a.2").read_text().replace(f'"process": {os.getpid()}', '"process": 4194305')
+    )
+    two[1].close()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.2"], "what the dead have left is swept"
 
 
 @pytest.mark.parametrize("content", [None, "", '{"host": "elsewh', "[1]", '{"process": "x"}'])

@@ -90,7 +90,7 @@ def torture(suite, results, jobs, runs, kills, chance):
     Returns their exit codes, the kills by kind, and the seconds from each SIGTERM to the end.
     """
     at_once: list[subprocess.Popen | None] = [None] * runs
-    done, seconds = Counter(), []
+    done, seconds, hit = Counter(), [], set[int]()
     while done.total() < kills:
         at_once = [p or start(suite, results, jobs) for p in at_once]
         i = chance.randrange(runs)
@@ -100,16 +100,19 @@ def torture(suite, results, jobs, runs, kills, chance):
         time.sleep(chance.uniform(0, 3))
         if process.poll() is not None:  # all is done, and nothing is left to kill
             break
-        kind = chance.choice(["run", "worker", "SIGTERM"])
+        # one worker of a run at most: the second death of a trial in a run is its failure
+        kind = chance.choice(["run", "SIGTERM"] if process.pid in hit else ["run", "worker", "SIGTERM"])
         target = chance.choice(workers(process.pid) or [process.pid]) if kind == "worker" else process.pid
         with contextlib.suppress(ProcessLookupError):
             os.kill(target, signal.SIGTERM if kind == "SIGTERM" else signal.SIGKILL)
             done[kind] += 1
+        hit.add(process.pid)
         if target == process.pid:
             begin = time.monotonic()
             process.communicate(timeout=60)
             seconds += [time.monotonic() - begin] if kind == "SIGTERM" else []
-            assert process.returncode in ((143, 0, 1) if kind == "SIGTERM" else (-9, 0, 1))
+            # -15: when all is done, and Python ends
+            assert process.returncode in ((143, 0, 1, -15) if kind == "SIGTERM" else (-9, 0, 1))
             at_once[i] = None
     ended = [p or start(suite, results, jobs) for p in at_once]
     for process in ended:
