@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 PROTOCOL = 2  # the newest rules; 0: those of another tool, whose logs were imported
+PLAIN = (str, int, float, type(None))  # cells as they are: most of them
 MANY = 10**15  # more groups than any network has, and exact in float64
 
 
@@ -102,8 +103,7 @@ class Columns(BaseModel):
 
     def cells(self) -> dict[str, Any]:
         """Return the row as cells of a CSV: lists and objects as JSON text, None for an empty cell."""
-        plain = str, int, float, type(None)
-        return {n: v if isinstance(v, plain) else _cell(v) for n, v in self.__dict__.items()}
+        return {n: v if isinstance(v, PLAIN) else _cell(v) for n, v in self.__dict__.items()}
 
 
 class Identity(Columns):

@@ -18,7 +18,8 @@ Stopped             the user, or a scheduler, wants the program to end
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -44,7 +45,7 @@ class Unreadable(InputError):
         """path: of the file. why: what is wrong with it."""
         inside = len(path.parents) > 2 and path.parents[1].name in ("trials", "dense")
         folder = path.parents[2] if inside else path.parent
-        super().__init__(f"{path}: {why}; klevel doctor {folder} --fix sets it aside, and the next run makes it again")
+        super().__init__(f"{path}: {why}; {helps(folder)}, and the next run makes it again")
         self.path, self.why = path, why
 
     def __reduce__(self) -> tuple[type[Unreadable], tuple[Path, str]]:
@@ -89,9 +90,26 @@ class Stopped(BaseException):
         self.signal = signal
 
 
-def raised(error: Exception) -> str:
-    """Return what a function of a user's raised, in a line."""
-    return f"raises {type(error).__name__}: {' '.join(str(error).split())}"[:300]
+def helps(folder: Path) -> str:
+    """Return what to do about a file that is broken in the results folder of a suite."""
+    return f"klevel doctor {folder} --fix sets it aside"
+
+
+def line_of(error: Exception) -> str:
+    """Return an error as one line of at most 300 characters."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+@contextmanager
+def naming(what: str, *passed: type[Exception]) -> Iterator[None]:
+    """Raise InputError, which names a function of a user's, for whatever it raises but klevel's errors and `passed`."""
+    through: tuple[type[Exception], ...] = (KlevelError, *passed)
+    try:
+        yield
+    except through:
+        raise
+    except Exception as error:
+        raise InputError(f"{what}: raises {line_of(error)}") from error
 
 
 def line(text: object) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from results.columns import FILES, Columns, kind, names, reader
 from results.consistency import check_rows
-from results.errors import InputError
+from results.errors import InputError, helps
 
 _TRIALS = ("protocol", "trial", "status", "method", "architecture", "dataset", "grouping", "keep", "seed", "test_top1")
 REQUIRED = {"trials": _TRIALS, "epochs": ("trial",), "latency": ("trial",)}
@@ -52,11 +52,6 @@ def _read_whole(path: Path, name: str) -> pd.DataFrame:
     except InputError as error:
         raise InputError(f"{error}; {helps(path.parent)}") from None
     return rows
-
-
-def helps(folder: Path) -> str:
-    """Return what to do about a file that is broken in the results folder of a suite."""
-    return f"klevel doctor {folder} --fix sets it aside"
 
 
 def read_machines(path: Path) -> list[dict[str, Any]]:

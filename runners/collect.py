@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from results.columns import FILES, VARYING, Trial
-from results.errors import InputError
-from results.reading import helps, read_machines
+from results.errors import InputError, helps
+from results.reading import read_machines
 from runners.store import rows_by_trial, write_csv, write_json
 
 # columns that describe the run, and may differ between machines with equal results

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 
-from results.errors import InputError, raised
+from results.errors import InputError, naming
 from runners.datasets import DATASETS, Folders, SourceDataset
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.datasets.decoding import FileSplit, workers_for
@@ -159,13 +159,10 @@ def _joined(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, 
 @lru_cache(maxsize=2)
 def _source_dataset(dataset: str) -> SourceDataset:
     try:
-        source = DATASETS[dataset]()
+        with naming(f"dataset {dataset}", OSError):
+            source = DATASETS[dataset]()
     except OSError as error:
         raise unreadable(dataset, error) from error
-    except InputError:
-        raise
-    except Exception as error:  # a function of a user's may raise anything
-        raise InputError(f"dataset {dataset}: {raised(error)}") from error
     if not isinstance(source, SourceDataset):
         raise InputError(f"dataset {dataset}: returns {type(source).__name__}, must return Images or Folders")
     if fault := source.fault():

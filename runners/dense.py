@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from results.errors import InputError, MachineFault, raised
+from results.errors import InputError, MachineFault, naming
 from runners.checkpoint import Checkpoint
 from runners.data import Data, load
 from runners.networks.architectures import ARCHITECTURES, resolution
@@ -42,12 +42,8 @@ def build(spec: DenseSpec, data: Data) -> nn.Module:
 
 def _made(architecture: str, data: Data) -> nn.Module:
     builder = ARCHITECTURES[architecture]
-    try:
+    with naming(f"architecture {architecture}"):
         network = builder(data.channels, data.size, data.classes)
-    except InputError:
-        raise
-    except Exception as error:  # a function of a user's may raise anything
-        raise InputError(f"architecture {architecture}: {raised(error)}") from error
     if not isinstance(network, nn.Module):
         raise InputError(f"architecture {architecture}: returns {type(network).__name__}, must return an nn.Module")
     return network

@@ -21,7 +21,7 @@ from results.columns import FILES, Epoch, Latency, Trial
 from results.consistency import check_rows
 from results.errors import InputError, line
 from results.reading import REQUIRED, read_csv, read_machines
-from runners.leases import STALE, Held, held
+from runners.leases import STALE, Held, files, held
 from runners.spec import DenseSpec, TrialSpec, explain
 from runners.store import rows_by_trial, set_aside
 from runners.suite import recipes
@@ -193,8 +193,8 @@ class _Examination:
             yield Fault(folder, "is a link that leads out of the folder")
         elif folder.is_dir():
             live = {one.name for one in self._at_work}
-            for path in sorted(folder.glob("*.*")):
-                if path.suffix[1:].isdecimal() and path.stem not in live and not path.is_dir():
+            for path in files(folder):
+                if path.stem not in live and not path.is_dir():
                     yield Fault(path, "is the lease of a process that has ended", "remove")
 
 

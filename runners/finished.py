@@ -14,8 +14,7 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
-from results.errors import InputError
-from results.reading import helps
+from results.errors import InputError, helps
 from runners.spec import TrialSpec, explain
 
 ID = re.compile("[0-9a-f]{1,12}")

@@ -46,7 +46,7 @@ class Leases:
 
     def claim(self, name: str) -> bool:
         """Return whether this run holds a lease now that nobody else holds. Never waits."""
-        others = _files(self._folder, name)
+        others = files(self._folder, name)
         if any(not self._dead(path) for path in others):
             return False
         path = self._folder / f"{name}.{max(map(_number, others), default=0) + 1}"
@@ -60,7 +60,7 @@ class Leases:
         except OSError:  # the disk is full
             path.unlink(missing_ok=True)
             raise
-        others = [p for p in _files(self._folder, name) if p != path]
+        others = [p for p in files(self._folder, name) if p != path]
         if any(not self._dead(other) for other in others):  # another run has come in between
             path.unlink(missing_ok=True)
             return False
@@ -82,8 +82,8 @@ class Leases:
         self._closed.set()
         for name in list(self._held):
             self.release(name)
-        for path in self._folder.glob("*.*"):
-            if path.suffix[1:].isdecimal() and self._dead(path):
+        for path in files(self._folder):
+            if self._dead(path):
                 path.unlink(missing_ok=True)
 
     def _dead(self, path: Path) -> bool:
@@ -109,7 +109,7 @@ class Leases:
 
 def held(folder: Path) -> Iterator[Held]:
     """Yield the leases in a folder whose holder is not known to have ended."""
-    for path in (p for p in sorted(folder.glob("*.*")) if p.suffix[1:].isdecimal()):
+    for path in files(folder):
         who = _read(path)
         with contextlib.suppress(FileNotFoundError):
             if not _has_ended(who):
@@ -118,8 +118,9 @@ def held(folder: Path) -> Iterator[Held]:
                 yield Held(path.stem, str(who.get("host", "?")), number, path.stat().st_mtime)
 
 
-def _files(folder: Path, name: str) -> list[Path]:
-    return [p for p in folder.glob(f"{name}.*") if p.suffix[1:].isdecimal()]
+def files(folder: Path, name: str = "*") -> list[Path]:
+    """Return the leases in a folder, of one name or of all, sorted."""
+    return sorted(p for p in folder.glob(f"{name}.*") if p.suffix[1:].isdecimal())
 
 
 def _number(path: Path) -> int:

@@ -317,7 +317,7 @@ class Progress:
             (self._folder(name) / NOW).unlink(missing_ok=True)
 
     def _folder(self, name: str) -> Path:
-        return folder(self._store, self._tasks[name])
+        return self._store.folder(self._tasks[name])
 
     def _line(self, name: str) -> str:
         """Return the line of a task that runs."""
@@ -327,11 +327,6 @@ class Progress:
             return f"{text}: begins"
         epoch, of = heard.last.epoch, epochs_of(heard.last)
         return f"{text}: {epoch.phase} {epoch.epoch}/{of}, {100 * epoch.val_top1:.2f} %"
-
-
-def folder(store: Store, task: DenseSpec | TrialSpec) -> Path:
-    """Return the folder of a task."""
-    return store.trial(task) if isinstance(task, TrialSpec) else store.dense(task)
 
 
 def absent(store: Store, networks: Iterable[DenseSpec]) -> dict[str, DenseSpec]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from methods import METHODS
 from methods.groups import NothingToDivide
 from results.columns import Trial
-from results.errors import Untraceable
+from results.errors import Untraceable, line_of
 from runners.environment import code_of
 from runners.spec import PRECISION, TrialSpec
 
@@ -74,8 +74,3 @@ def status_of(error: Exception) -> tuple[Status, str]:
     if isinstance(error, NothingToDivide | Untraceable):
         return "skipped", str(error)
     return "failed", line_of(error)
-
-
-def line_of(error: Exception) -> str:
-    """Return an error as one line of at most 300 characters."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

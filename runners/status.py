@@ -17,7 +17,7 @@ from results.reading import read
 from runners.estimate import Backlog, Times, clock, measured, rows
 from runners.finished import ID, find
 from runners.leases import Held, held
-from runners.progress import NOW, Labels, absent, backlog, folder
+from runners.progress import NOW, Labels, absent, backlog
 from runners.run import Again, is_outdated, missing
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, read_json
@@ -67,7 +67,7 @@ class _Look:
             f"{self._name}: {len(self._trials)} trials: {counts['done']} done, {trials_running} running,"
             f" {counts['failed']} failed, {counts['skipped']} skipped, {len(left) - trials_running} open"
         ]
-        nows = {task.id: _now_of(folder(self._store, task)) for task, _ in running}
+        nows = {task.id: _now_of(self._store.folder(task)) for task, _ in running}
         if running:
             lines += ["", self._table(running, nows), ""]
         if left:

@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from results.columns import Columns, Epoch, Latency, Trial, names
-from results.errors import InputError, MachineFault, Unreadable
-from results.reading import REQUIRED, helps, read_machines, read_text
+from results.errors import InputError, MachineFault, Unreadable, helps
+from results.reading import REQUIRED, read_machines, read_text
 from runners.measurement import LatencyRecord
 from runners.spec import DenseSpec, TrialSpec
 from runners.training import EpochRecord
@@ -74,6 +74,10 @@ class Store:
         """Return the folder of a shared dense network."""
         return self.root / "dense" / spec.id
 
+    def folder(self, task: TrialSpec | DenseSpec) -> Path:
+        """Return the folder of a task."""
+        return self.trial(task) if isinstance(task, TrialSpec) else self.dense(task)
+
     def row(self, spec: TrialSpec) -> Trial | None:
         """Return the row of a finished trial (done, failed or skipped); None for any other.
 
@@ -123,7 +127,7 @@ class Store:
 
     def progress(self, spec: TrialSpec | DenseSpec) -> Path:
         """Return the file in which a task that has not finished keeps how far it is."""
-        return (self.trial(spec) if isinstance(spec, TrialSpec) else self.dense(spec)) / "progress.pt"
+        return self.folder(spec) / "progress.pt"
 
     @property
     def leases(self) -> Path:
@@ -291,10 +295,9 @@ def _sorted(rows: Iterable[Columns]) -> pd.DataFrame:
 
 def _table(rows: Sequence[Columns], model: type[Columns]) -> pd.DataFrame:
     """Return a table of objects: with numeric columns one empty cell would turn 5 into 5.0."""
-    cells = [
-        tuple(row.cells().values()) for row in rows
-    ]  # in the order of the columns; dicts take pandas twice as long
-    return pd.DataFrame(cells, columns=names(model), dtype=object)
+    columns = names(model)
+    rows_of_cells = [[cells[name] for name in columns] for cells in (row.cells() for row in rows)]  # dicts take longer
+    return pd.DataFrame(rows_of_cells, columns=columns, dtype=object)
 
 
 def read_json(path: Path) -> Any:

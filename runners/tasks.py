@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import torch
 
-from results.errors import MachineFault
+from results.errors import MachineFault, line_of
 from runners.dense import TaskContext, train_dense
 from runners.rehearsal import Rehearsal, rehearse
-from runners.row import Status, line_of, row_of, row_of_error, status_of
+from runners.row import Status, row_of, row_of_error, status_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store
 from runners.training import EpochRecord

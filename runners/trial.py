@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from methods import METHODS, Method
 from methods.groups import Budget, Groups, NothingToDivide
 from results import klevel
 from results.columns import Trial
-from results.errors import InputError, KlevelError, Mismatch, OwnBudget, Unreadable, raised
+from results.errors import InputError, Mismatch, OwnBudget, Unreadable, naming
 from runners import measurement
 from runners.checkpoint import Checkpoint
 from runners.data import Data
@@ -114,15 +115,11 @@ def divide(spec: TrialSpec, network: nn.Module, example: Tensor) -> Groups:
 
     Raises what the grouping raises, for any other method; InputError, which names it, for one of a user's own.
     """
+    named = naming(f"grouping {spec.grouping}", NothingToDivide) if spec.grouping in spec.sources else nullcontext()
     try:
-        return groups_of(network, example, spec.grouping, spec.measure)
+        with named:
+            return groups_of(network, example, spec.grouping, spec.measure)
     except Exception as error:
-        if (
-            METHODS[spec.method].prunes
-            and spec.grouping in spec.sources
-            and not isinstance(error, KlevelError | NothingToDivide)
-        ):
-            raise InputError(f"grouping {spec.grouping}: {raised(error)}") from error
         if METHODS[spec.method].prunes:
             raise
         _log.info("not divided, as nothing is to be pruned: %s", error)

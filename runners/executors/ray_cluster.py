@@ -37,11 +37,10 @@ from ray.exceptions import (
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from results.errors import InputError
+from results.errors import InputError, line_of
 from runners import tasks
 from runners.environment import machine
 from runners.rehearsal import Rehearsal
-from runners.row import line_of
 from runners.spec import DenseSpec, TrialSpec
 from runners.store import Store, write
 from runners.tasks import EpochEvent, Listener, Outcome, RunContext, Task
@@ -363,7 +362,7 @@ def _reason(error: BaseException) -> str:
 
 def _bring(store: Store, task: DenseSpec | TrialSpec, files: Mapping[str, bytes]) -> None:
     """Write what a node sent of the folder of a task. Raises InputError for a path that leads out of it."""
-    folder = store.trial(task) if isinstance(task, TrialSpec) else store.dense(task)
+    folder = store.folder(task)
     for name in files:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or "\0" in name:
@@ -413,7 +412,7 @@ def _perform_apart(job: _Job, task: Task, dense: list[Any], tell: Listener) -> t
         for name, content in sorted(ray.get(dense[0]).items()):
             write(store.dense(task.dense) / name, _saving(content))
     outcome = tasks.perform(context, task, tell)
-    folder = store.trial(task) if isinstance(task, TrialSpec) else store.dense(task)
+    folder = store.folder(task)
     paths = [path for path in folder.rglob("*") if path.is_file() and path != store.progress(task)]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     _remove(context.results)

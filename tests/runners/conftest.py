@@ -20,6 +20,7 @@ from runners.networks.compaction import realise
 from runners.networks.groupings import GROUPINGS, scope_of
 from runners.rehearsal import Rehearsal
 from runners.spec import TrialSpec
+from tests.runners.damage import copied, make
 
 USERS = {name: os.environ.get(name) for name in ("KLEVEL_DATA", "KLEVEL_WEIGHTS")}
 TINY = {"dense_epochs": 1, "sparsify_epochs": 1, "finetune_epochs": 1, "batch_size": 20, "train_images": 40}
@@ -189,3 +190,17 @@ def prune_at():
             network.load_state_dict(before)
 
     return of
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A folder with a suite file and its results, all done: see `damage.make`. Not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    make(folder)
+    return folder
+
+
+@pytest.fixture
+def root(whole, tmp_path):
+    """A copy of the results folder of that suite, to be damaged."""
+    return copied(whole, tmp_path / "copy")

@@ -18,26 +18,13 @@ from results.reading import read
 from runners import doctor
 from runners.__main__ import main
 from runners.leases import STALE, Leases
-from tests.runners.damage import DAMAGE, JSON_DAMAGE, OF_DENSE, OF_SUITE, OF_TRIAL, contents, copied, make
+from tests.runners.damage import DAMAGE, JSON_DAMAGE, OF_DENSE, OF_SUITE, OF_TRIAL, contents
 
 FILES = [*OF_SUITE, *(f"dense/{name}" for name in OF_DENSE), *(f"trials/{name}" for name in OF_TRIAL)]
 CASES = [(file, how) for file in FILES for how in ("empty", "cut", "noise")]
 CASES += [(file, "zeros") for file in ("trials.csv", "suite.yaml", "trials/compact.pt")]
 CASES += [(file, how) for file in ("environment.json", "trials/row.json") for how in JSON_DAMAGE]
 CASES += [(file, "list") for file in ("trials/epochs.json", "trials/latency.json", "dense/record.json")]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    make(folder)
-    return folder
-
-
-@pytest.fixture
-def root(whole, tmp_path):
-    """The results folder of a suite."""
-    return copied(whole, tmp_path / "copy")
 
 
 @pytest.fixture

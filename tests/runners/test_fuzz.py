@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from results.reading import read
 from runners import doctor
 from runners.__main__ import main
-from tests.runners.damage import DAMAGE, JSON_DAMAGE, SUITE, contents, copied, files, make
+from tests.runners.damage import DAMAGE, JSON_DAMAGE, SUITE, contents, copied, files
 
 NEXT = list(zip(["", *"abcdefghij"], "abcdefghijk", strict=True))
 RAW = {  # YAML that no plain value becomes
@@ -161,13 +161,6 @@ def test_any_override_gives_trials_or_one_line(key, value):
         arguments = ["--set", f"{key}={text}", "--results", folder / "results", "--dry-run"]
         check(*call("run", folder / "s.yaml", *arguments), codes=(0, 2))
         assert [path.name for path in folder.iterdir()] == ["s.yaml"]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    make(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

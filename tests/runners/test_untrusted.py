@@ -20,7 +20,7 @@ from runners.checkpoint import Checkpoint
 from runners.networks.pretrained import load_weights
 from runners.store import Store
 from runners.suite import load
-from tests.runners.damage import SUITE, contents, copied, make
+from tests.runners.damage import SUITE, contents
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -61,18 +61,6 @@ class Bomb:
 
     def __reduce__(self):
         return os.mkdir, (self.marker,)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    make(folder)
-    return folder
-
-
-@pytest.fixture
-def root(whole, tmp_path):
-    return copied(whole, tmp_path / "copy")
 
 
 @pytest.fixture(params=["zip", "bare"])
