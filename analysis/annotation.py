@@ -18,9 +18,10 @@ DENSE = "dense"
 # What a recipe fixes for all methods of a problem; of protocol 2 and later.
 RECIPE = ["optimizer", "lr", "finetune_lr", "momentum", "weight_decay", "batch_size", "schedule", "schedule_over"]
 RECIPE += ["warmup", "label_smoothing", "augmentation", "normalisation", "dense_weights", "round_to", "precision"]
-RECIPE += ["measure", "own_code", "own_grouping_code"]
-# A dense network has no groups, so it is the same however they are measured and rounded.
-DENSE_RECIPE = [column for column in RECIPE if column not in ("round_to", "measure", "own_grouping_code")]
+RECIPE += ["shrink", "measure", "own_code", "own_grouping_code"]
+# A dense network has no groups, so it is the same however they are measured, rounded and removed.
+OF_GROUPS = ("round_to", "shrink", "measure", "own_grouping_code")
+DENSE_RECIPE = [column for column in RECIPE if column not in OF_GROUPS]
 CONDITIONS = ["scope", "epochs", "train_images", "protocol", *RECIPE]
 SETTING = ["architecture", "dataset"]
 PROBLEM = [*SETTING, "grouping", "keep", "suite", *CONDITIONS]

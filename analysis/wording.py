@@ -32,14 +32,16 @@ CONDITIONS = {
     "train_images": "{} images", "threads": "{} threads", "device": "{}", "backend": "{}", "optimizer": "{}",
     "precision": "{}", "finetune_lr": "fine-tuning lr {}", "schedule": "{} schedule",
     "schedule_over": "one schedule per {}", "warmup": "warm-up {}", "dense_weights": "dense network {}",
-    "round_to": "rounded to {}", "measure": "groups measured {}", "dense_epochs": "{} dense epochs",
-    "sparsify_epochs": "{} sparsify epochs", "finetune_epochs": "{} fine-tuning epochs",
+    "round_to": "rounded to {}", "shrink": "shrinking {}", "measure": "groups measured {}",
+    "dense_epochs": "{} dense epochs", "sparsify_epochs": "{} sparsify epochs",
+    "finetune_epochs": "{} fine-tuning epochs",
     "own_code": "source {}", "own_grouping_code": "source of groups {}",
 }  # fmt: skip
 EMPTY = {
     "finetune_lr": "no fine-tuning lr",
     "augmentation": "no augmentation",
     "dense_weights": "dense network trained here",
+    "shrink": "no shrinking",
     "own_code": "source unknown",
     "own_grouping_code": "source of groups unknown",
 }

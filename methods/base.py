@@ -85,6 +85,14 @@ class Method:
         lr: the learning rate of the step just taken. progress: the part of the phase that is done, in (0, 1].
         """
 
+    def settled(self, progress: float) -> bool:
+        """Return whether the choice is final after the step at this progress of the sparsify phase.
+
+        From there on the method would only hold at zero what is zero now, and change no other group. The runner then
+        does that instead, calls neither `penalty` nor `after_step` again, and may train a network without these groups.
+        """
+        return False
+
     def scores(self) -> list[Tensor]:
         """Importance of each group, one tensor a family shaped as its norms; the k highest survive.
 

@@ -32,3 +32,7 @@ class GMP(Method):
         """Zero all but the n(p) largest groups."""
         budget = budget_left(self.groups, self.budget, progress, self.anneal)
         self.groups.scale_(budget.select(self.scores()))
+
+    def settled(self, progress: float) -> bool:
+        """Return whether k groups have been chosen: zeros stay."""
+        return progress >= self.anneal

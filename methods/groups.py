@@ -115,9 +115,13 @@ class Family:
         return frozenset(id(m.parameter) for m in self.measured)
 
     @torch.no_grad()
+    def alive(self) -> Tensor:
+        """Return the mask (bool, `shape`) of the groups with at least one value that is not exactly zero."""
+        return torch.stack([m.alive() for m in self.parts]).any(0).view(self.shape)
+
     def nonzero(self) -> int:
         """Return the number of groups with at least one value that is not exactly zero."""
-        return int(torch.stack([m.alive() for m in self.parts]).any(0).sum())
+        return int(self.alive().sum())
 
 
 class NothingToDivide(ValueError):

@@ -81,6 +81,10 @@ class WGSEFDC(WGSEF):
         hard = progress >= self.anneal
         self.shrink_(self.chosen(problems) if hard else self.annealed(problems, lr, progress))
 
+    def settled(self, progress: float) -> bool:
+        """Return whether the hard choice has been made: of its k groups it changes nothing."""
+        return self.auto and progress >= self.anneal
+
     def chosen(self, problems: Sequence[Problem]) -> list[Tensor]:
         """Factors of the hard choice: 1 for the k largest, 0 for the others. It has no strength."""
         self._now = None

@@ -141,6 +141,7 @@ class Identity(Columns):
     normalisation: Text | None = column("Source of the mean and standard deviation of images: `dataset` or `imagenet`.")
     dense_weights: Text | None = column("Name of the file that the dense network came from; empty: trained here.")
     round_to: Whole | None = column("Kept channels of a layer are a multiple of this.")
+    shrink: Text | None = column("`on` where zero groups are removed in training once the choice is final, or `off`.")
     precision: Text | None = column("Number format of training.")
     measure: Text | None = column("Norm of a group: `raw`, `gamma` or `folded`, see docs/groupings.md.")
     equal: Text | None = column(
@@ -217,6 +218,7 @@ class Epoch(Columns):
     lr: Ratio | None = column("Learning rate of the last step.")
     seconds: Ratio | None = column("Seconds of training, evaluation apart.")
     regulariser: Ratio | None = column("Value of the regulariser after the epoch.")
+    train_macs: Amount | None = column("Multiply-adds of an image in the network that was trained, mean of the steps.")
 
 
 class Latency(Columns):

@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from results.errors import InputError, MachineFault, naming
 from runners.checkpoint import Checkpoint
 from runners.data import Data, load
+from runners.measurement import count_macs
 from runners.networks.architectures import ARCHITECTURES, resolution
 from runners.networks.layout import channels_last
 from runners.networks.pretrained import load_weights
@@ -112,7 +114,8 @@ def train_dense(spec: DenseSpec, context: TaskContext) -> None:
     network = _loaded(spec, network)
     phase = Phase("dense", spec.recipe.dense_epochs, spec.recipe.lr, data_seed(spec.seed, 0))
     keeper = Checkpoint(context.store.progress(spec), spec.model_dump(mode="json"))
-    epochs = train(network, data, spec.recipe, phase, report=context.report, keeper=keeper)
+    macs = partial(count_macs, example=data.example(1))
+    epochs = train(network, data, spec.recipe, phase, count_macs=macs, report=context.report, keeper=keeper)
     record = {
         "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
         "test_top1": evaluate(network, data, data.test).top1,

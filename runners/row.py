@@ -50,6 +50,7 @@ def row_of(
         **{key: getattr(recipe, key) for key in OF_RECIPE},
         augmentation="+".join(recipe.augmentation) or None,
         dense_weights=Path(recipe.dense_weights).name if recipe.dense_weights else None,
+        shrink="on" if recipe.shrink else "off",
         precision=PRECISION,
         measure=spec.measure,
         equal=spec.equal,

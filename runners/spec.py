@@ -65,6 +65,8 @@ class Recipe(Strict):
     dense_weights: a file with the weights of the dense network, which then has no epochs; see `networks.pretrained`.
     normalisation: by mean and standard deviation of the training split, or of ImageNet.
     round_to: round the number of groups that a family keeps up to a multiple of this; see `methods.Budget.of`.
+    shrink: whether a network is trained on without its zero groups once the choice of the method is final, where that
+        pays; see `runners.shrinking`.
     """
 
     dense_epochs: int = Field(ge=0)
@@ -86,6 +88,7 @@ class Recipe(Strict):
     dense_weights: str | None = Field(None, min_length=1)
     normalisation: Normalisation = "dataset"
     round_to: int = Field(1, ge=1)
+    shrink: bool = True
 
     @model_validator(mode="after")
     def _trained_once(self) -> Self:
@@ -108,7 +111,7 @@ class Recipe(Strict):
 
 
 # keys of the recipe that the shared dense network does not depend on
-NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "schedule_over", "start", "round_to"}
+NOT_DENSE = {"sparsify_epochs", "finetune_epochs", "finetune_lr", "schedule_over", "start", "round_to", "shrink"}
 
 # keys of the recipe that a method may override, as hyper-parameters
 TUNED = ("finetune_epochs", "finetune_lr", "schedule_over")
@@ -203,8 +206,10 @@ class TrialSpec(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _canonical(cls, content: dict[str, Any]) -> dict[str, Any]:
+    def _canonical(cls, content: Any) -> Any:
         """Normalise equal trials to equal specs: drop default hyper-parameters, and the pruning keys of `dense`."""
+        if not isinstance(content, dict):
+            return content  # which pydantic refuses
         if "sources" not in content:
             content = content | {"sources": sources_of(*(content.get(k) for k in ("dataset", "architecture")))}
         method = METHODS.get(str(content.get("method")))

@@ -24,6 +24,9 @@ CALIBRATION = 2048  # training images for the recalibration of batch norms
 PASSES = 3  # cost of a training step in forward passes: forward, gradients of inputs, gradients of weights
 
 
+Remake = Callable[[nn.Module, Sequence[Tensor]], torch.optim.Optimizer]
+
+
 class Hooks(Protocol):
     """Hooks into training: of a method in its sparsify phase, of the masks in fine-tuning."""
 
@@ -35,6 +38,15 @@ class Hooks(Protocol):
 
     def after_step(self, lr: float, progress: float) -> None:
         """Act after each step of the optimiser."""
+
+    def successor(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: float, images_left: int, remake: Remake
+    ) -> tuple[nn.Module, torch.optim.Optimizer] | None:
+        """Return the network and the optimiser that training goes on with after a step, or None for the same.
+
+        images_left: images of the steps that are left. remake: makes the optimiser of a network, given the parameters
+        without weight decay.
+        """
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return values for epochs.csv."""
@@ -52,6 +64,12 @@ class NoHooks:
 
     def after_step(self, lr: float, progress: float) -> None:
         """Do nothing."""
+
+    def successor(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: float, images_left: int, remake: Remake
+    ) -> tuple[nn.Module, torch.optim.Optimizer] | None:
+        """Go on with the same."""
+        return None
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return nothing."""
@@ -113,7 +131,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One row of epochs.csv without the trial. nonzero_groups: one number a family. lam: see `Method.diagnostics`."""
+    """One row of epochs.csv without the trial. nonzero_groups: one number a family. lam: see `Method.diagnostics`.
+
+    train_macs: multiply-adds of an image in the network that was trained, the mean over the steps; None if not known.
+    """
 
     phase: str
     epoch: int
@@ -124,6 +145,7 @@ class EpochRecord:
     lr: float
     seconds: float
     regulariser: float | None = None
+    train_macs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -168,30 +190,44 @@ def train(
     *,
     undecayed: Iterable[Tensor] = (),
     count: Callable[[], list[int]] = list,
+    count_macs: Callable[[nn.Module], int | None] = lambda network: None,
     report: Callable[[EpochRecord], None] = lambda epoch: None,
     keeper: Keeper | None = None,
 ) -> list[EpochRecord]:
     """Train a network in place and return a record of each epoch.
 
-    count: returns the number of non-zero groups of each family. report: called with each record at the end of an epoch.
-    keeper: where to go on from, and where to keep each epoch. Raises Diverged if the loss or a weight is not finite.
+    count: returns the number of non-zero groups of each family. count_macs: returns the multiply-adds of an image.
+    report: called with each record at the end of an epoch. keeper: where to go on from, and where to keep each epoch.
+    Raises Diverged if the loss or a weight is not finite.
     """
     hooks = hooks or NoHooks()
+
+    def remake(network: nn.Module, undecayed: Sequence[Tensor]) -> torch.optim.Optimizer:
+        return make_optimizer(network, recipe, undecayed)
+
     optimizer = make_optimizer(network, recipe, undecayed)
     hooks.attach(optimizer)
     generator = torch.Generator().manual_seed(phase.seed)
     per_epoch = data.steps(recipe.batch_size)
-    state = (phase.name, network, optimizer, hooks, generator)
-    history = [] if keeper is None else keeper.restore(*state)
+    steps, macs = per_epoch * phase.epochs, count_macs(network) if phase.epochs else None
+    history = [] if keeper is None else keeper.restore(phase.name, network, optimizer, hooks, generator)
     for number in range(len(history), phase.epochs):
         begin, losses, lr = time.perf_counter(), torch.zeros((), dtype=torch.float64), phase.lr
+        spent: list[int | None] = []
         network.train()
         for i, batch in enumerate(data.shuffled(recipe.batch_size, generator, recipe.augmentation)):
             done = number * per_epoch + i
-            lr = phase.rate(recipe, done / (per_epoch * phase.epochs))
+            lr = phase.rate(recipe, done / steps)
             loss = _step(network, optimizer, batch, lr, recipe.label_smoothing, hooks)
-            hooks.after_step(lr, (done + 1) / (per_epoch * phase.epochs))
+            done += 1
+            hooks.after_step(lr, done / steps)
             losses = losses.to(loss.device) + loss.double() * len(batch[1])
+            spent.append(macs)
+            images_left = (steps - done) * recipe.batch_size
+            if after := hooks.successor(network, optimizer, done / steps, images_left, remake):
+                network, optimizer = after
+                macs = count_macs(network)
+                network.train()
         mean_loss = float(losses) / len(data.train)
         if not math.isfinite(mean_loss):
             raise Diverged(f"the loss is {mean_loss} in epoch {number + 1} of phase {phase.name}")
@@ -201,11 +237,20 @@ def train(
         top1 = evaluate(network, data, data.val).top1
         told = hooks.diagnostics()
         lam, value = told.get("lam"), told.get("regulariser")
-        history.append(EpochRecord(phase.name, number + 1, mean_loss, top1, count(), lam, lr, seconds, value))
+        history.append(
+            EpochRecord(phase.name, number + 1, mean_loss, top1, count(), lam, lr, seconds, value, _mean(spent))
+        )
         if keeper is not None:
-            keeper.save(*state, history, last=number + 1 == phase.epochs)
+            last = number + 1 == phase.epochs
+            keeper.save(phase.name, network, optimizer, hooks, generator, history, last=last)
         report(history[-1])
     return history
+
+
+def _mean(macs: Sequence[int | None]) -> int | None:
+    """Return the mean, rounded; None if one is not known."""
+    known = [m for m in macs if m is not None]
+    return round(sum(known) / len(known)) if known and len(known) == len(macs) else None
 
 
 def _step(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import cache, partial
 from typing import Any, Literal
 
 import torch
@@ -28,6 +29,7 @@ from runners.networks.compaction import IN_PLACE, deploy
 from runners.networks.comparison import Reference
 from runners.networks.pruning import Realised, groups_of, project, realise
 from runners.row import row_of
+from runners.shrinking import Sparsifying
 from runners.spec import TrialSpec
 from runners.store import Store, write
 from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, recalibrate, train
@@ -38,12 +40,15 @@ MARGIN = 0.05  # a network with a test accuracy below chance + MARGIN has collap
 MOST_TIMES = 4  # with equal training multiply-adds a start from scratch takes at most this multiple of the epochs
 _log = logging.getLogger("klevel")
 
+CountMacs = Callable[[nn.Module], int | None]
+
 
 def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     """Run one trial and save its results. The shared dense network must be saved already."""
     data = data_of(spec, context.device)
     network, dense, row, epochs = _start(spec, context, data)
     example = data.example(EXAMPLES)
+    macs = cache(partial(measurement.count_macs, example=example))
     groups = divide(spec, network, example)
     budget = budget_of(spec, groups)
     method = METHODS[spec.method](groups, budget, **spec.all_hyperparameters)
@@ -58,7 +63,7 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
         row, epochs = Trial.model_validate(keeper.notes["row"]), [EpochRecord(**e) for e in keeper.notes["epochs"]]
         masks = saved["masks"]
     else:
-        epochs += _sparsify(spec, context, data, network, method, keeper)
+        epochs += _sparsify(spec, context, data, network, method, example, macs, keeper)
         _count(row, method)
         masks = _project(row, data, network, method, spec.recipe.augmentation)
         keeper.notes = {"row": row.model_dump(), "epochs": [asdict(e) for e in epochs]}
@@ -69,9 +74,9 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     row.groups_removed = tuple(int(m.sum()) for m in realised.removed) or None
     row.left_in_place = realised.reason
     row.compact_error = _check(network, realised.network, example)
-    costs = tuple(measurement.count_macs(n, example) for n in (dense, realised.network))
-    epochs += _finetune(spec, context, data, realised, masks, _finetune_epochs(spec, *costs), keeper)
-    _add_training(row, data, epochs, *costs)
+    small = _finetune_epochs(spec, macs(dense), macs(realised.network))
+    epochs += _finetune(spec, context, data, realised, masks, small, macs, keeper)
+    _add_training(row, data, epochs, macs(dense))
 
     row.val_top1 = evaluate(realised.network, data, data.val).top1
     test = evaluate(realised.network, data, data.test)
@@ -163,21 +168,34 @@ def _start(spec: TrialSpec, context: TaskContext, data: Data) -> tuple[nn.Module
 
 
 def _sparsify(
-    spec: TrialSpec, context: TaskContext, data: Data, network: nn.Module, method: Method, keeper: Checkpoint
+    spec: TrialSpec,
+    context: TaskContext,
+    data: Data,
+    network: nn.Module,
+    method: Method,
+    example: Tensor,
+    macs: CountMacs,
+    keeper: Checkpoint,
 ) -> list[EpochRecord]:
-    """Train under the method; a one-shot method has no epochs here."""
+    """Train under the method, on a smaller network once its choice is final; a one-shot method has no epochs here."""
     torch.manual_seed(data_seed(spec.seed, 1))
-    return train(
-        network,
+    shrinks = spec.recipe.shrink and spec.grouping not in IN_PLACE
+    realise = partial(realise_trial, spec, network, method.groups, example=example) if shrinks else None
+    hooks = Sparsifying(method, network, realise, macs, keeper.notes)
+    epochs = train(
+        hooks.begin(),
         data,
         spec.recipe,
         Phase("sparsify", spec.epochs.sparsify, spec.recipe.lr, data_seed(spec.seed, 1), _cycles(spec)[0]),
-        method,
-        undecayed=method.groups.measured_parameters() if method.decays else (),
-        count=method.groups.nonzero,
+        hooks,
+        undecayed=hooks.undecayed(),
+        count=hooks.nonzero,
+        count_macs=macs,
         report=context.report,
         keeper=keeper,
     )
+    hooks.write_back()
+    return epochs
 
 
 def _cycles(spec: TrialSpec) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -229,12 +247,15 @@ def _finetune_epochs(spec: TrialSpec, dense_macs: int | None, macs: int | None) 
     return min(MOST_TIMES * spec.epochs.finetune, round(spec.epochs.finetune * dense_macs / macs))
 
 
-def _add_training(row: Trial, data: Data, epochs: list[EpochRecord], dense_macs: int | None, macs: int | None) -> None:
-    """Fill in the training cost: epochs, and multiply-adds of all steps where they are known."""
-    small = sum(e.phase == "finetune" for e in epochs)
+def _add_training(row: Trial, data: Data, epochs: list[EpochRecord], dense_macs: int | None) -> None:
+    """Fill in the training cost: epochs, and multiply-adds of all steps where they are known.
+
+    dense_macs: of an image, for epochs of a dense network that say nothing of it.
+    """
     row.trained_epochs = len(epochs)
-    if dense_macs is not None and macs is not None:
-        row.train_macs = PASSES * len(data.train) * (dense_macs * (len(epochs) - small) + macs * small)
+    each = [dense_macs if e.phase == "dense" and e.train_macs is None else e.train_macs for e in epochs]
+    if None not in each:
+        row.train_macs = PASSES * len(data.train) * sum(filter(None, each))
 
 
 def _verdict(accuracy: float, classes: int, prunes: bool = True) -> tuple[Literal["done", "failed"], str | None]:
@@ -264,6 +285,7 @@ def _finetune(
     realised: Realised,
     masks: list[Tensor],
     epochs: int,
+    macs: CountMacs,
     keeper: Checkpoint,
 ) -> list[EpochRecord]:
     """Fine-tune the survivors for the given epochs."""
@@ -274,6 +296,7 @@ def _finetune(
         Phase("finetune", epochs, spec.highest_finetune_lr, data_seed(spec.seed, 2), _cycles(spec)[1]),
         Restore(realised.restore),
         count=lambda: [int(m.sum()) for m in masks],
+        count_macs=macs,
         report=context.report,
         keeper=keeper,
     )

@@ -51,6 +51,7 @@ OTHER_RECIPE = {
     "dense_weights": "weights.pt",
     "normalisation": "imagenet",
     "round_to": 8,
+    "shrink": False,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,29 @@ CLOCK = sparse.time_interleaved  # times sparse layers
 IN_PLACE = ("element", "kernel", "block", "n_of_m")
 
 
+@dataclass(frozen=True)
+class Removal:
+    """What is removed from a network, from any copy of it alike, whatever its values.
+
+    gone: bool (channels,) of the structure. branches: names of residual branches. read: input channels that layers
+    read, by their names, where they do not read all.
+    """
+
+    structure: Structure | None = None
+    gone: Tensor | None = None
+    branches: Sequence[str] = ()
+    read: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def of(self, network: nn.Module) -> nn.Module:
+        """Return a copy of the network without what is removed; the copy that is given may be changed."""
+        if self.structure is not None and self.gone is not None:
+            network = remove(network, self.structure, self.gone)
+        if self.branches:
+            network = without_branches(network, self.branches)
+        select_inputs(network, self.read)
+        return network
+
+
 @dataclass
 class Realised:
     """A pruned network for fine-tuning.
@@ -40,6 +63,7 @@ class Realised:
     restore: sets the remaining zeros again after a training step.
     removed: bool, one tensor a family, True for groups that are zero and whose values are all removed.
     reason: why zeros that could go have stayed; None if there are none.
+    removal: what was removed.
     """
 
     network: nn.Module
@@ -47,6 +71,7 @@ class Realised:
     restore: Callable[[], None]
     removed: list[Tensor] = field(default_factory=list)
     reason: str | None = None
+    removal: Removal = Removal()
 
 
 def realise(
@@ -63,43 +88,43 @@ def realise(
     example: a batch to trace with. round_to: round widths up to multiples of this; the spared channels stay at zero.
     """
     zeros = zeros_of(groups, masks, network)
-    marks, compact = _marked(network, zeros), copy_sharing(network)
-    before, reason, structure, gone = _shapes(compact), None, None, None
+    marks, removal, reason = _marked(network, zeros), Removal(), None
     if grouping not in IN_PLACE:
-        structure, gone, reason = _channels(network, zeros, example, round_to)
-        if structure is not None:
-            marks, compact = remove(marks, structure, gone), remove(compact, structure, gone)
+        removal, reason = _channels(network, zeros, example, round_to)
+        marks = removal.of(marks)
         idle = _idle_branches(marks)
         if idle and _idle_indeed(network, zeros, idle, example):
-            marks, compact = without_branches(marks, idle), without_branches(compact, idle)
-    removed = removed_groups(network, groups, masks, structure, gone, dict(compact.named_parameters()))
+            removal, marks = replace(removal, branches=idle), without_branches(marks, idle)
+    left = dict(marks.named_parameters())
+    removed = removed_groups(network, groups, masks, removal.structure, removal.gone, left)
     if grouping == "channel":
         removed = [~mask.cpu() for mask in masks]  # a layer that reads some of its input has no others
-        read = unread_maps(marks)
-        select_inputs(marks, read)
-        select_inputs(compact, read)
+        removal = replace(removal, read=unread_maps(marks))
+        select_inputs(marks, removal.read)
     if grouping not in (*IN_PLACE, "shape") and not reason and not _some(removed) and _some(~m for m in masks):
         reason = "no zero group is one that all layers around it can do without"
-    compact = copy.deepcopy(compact)  # what nothing was removed from is the network's until now
+    # a copy, for what nothing was removed from is the network's until now
+    compact = copy.deepcopy(removal.of(copy_sharing(network)))
     zero_masks = {n: p == 0 for n, p in marks.named_parameters() if not p.all()}
     compact.zero_grad()
     return Realised(
         _laid_out_as(network, compact),
-        _realisation(_shapes(compact) != before, bool(zero_masks)),
+        _realisation(_shapes(compact) != _shapes(network), bool(zero_masks)),
         lambda: _restore(compact, zero_masks),
         removed,
         reason,
+        removal,
     )
 
 
 def _channels(
     network: nn.Module, zeros: Mapping[str, Tensor], example: Tensor, round_to: int
-) -> tuple[Structure | None, Tensor, str | None]:
-    """Return the structure, the channels (bool) that are removed, and why others have stayed that could go."""
+) -> tuple[Removal, str | None]:
+    """Return the channels that are removed, and why others have stayed that could go."""
     try:
         structure = structure_of(network, example)
     except Untraceable as error:
-        return None, torch.zeros(0, dtype=torch.bool), str(error)
+        return Removal(), str(error)
     gone = removable(structure, zeros, round_to)
     sets = structure.sets(structure.channels.all, gone[structure.channels.all])
     parts = [structure.channels.all[s.labels[:, 0]] for s in sets]
@@ -108,7 +133,8 @@ def _channels(
         if not ok:
             gone[part] = False
     left = [s.ranges[0].tensor for s, ok in zip(sets, right, strict=True) if not ok]
-    return structure, gone, f"a smaller network computes something else without {', '.join(left)}" if left else None
+    reason = f"a smaller network computes something else without {', '.join(left)}" if left else None
+    return Removal(structure, gone), reason
 
 
 def deploy(network: nn.Module, grouping: str, realisation: str, example: Tensor) -> tuple[nn.Module, str]:

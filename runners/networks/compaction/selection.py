@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ def unread_maps(marks: nn.Module) -> dict[str, Tensor]:
     return {n: mask.nonzero().flatten() for n, mask in read.items() if mask.any() and not mask.all()}
 
 
-def select_inputs(network: nn.Module, read: dict[str, Tensor]) -> None:
+def select_inputs(network: nn.Module, read: Mapping[str, Tensor]) -> None:
     """Let each layer, by name, read these input channels only (int64 indices)."""
     for name, index in read.items():
         parent, _, last = name.rpartition(".")
