@@ -1,6 +1,7 @@
 """The results that come with klevel: every figure of them can be read, and all that is made of them lies there."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ FIGURES = discover(figures, Entry)
 TABLES = discover(tables, Entry)
 
 
+@cache
+def frame_of(suite):
+    """The frame of a suite, which nothing changes."""
+    return load(RESULTS / suite)
+
+
 def made(entry, frame):
     """Each subject of an entry with what was made of it; what is skipped is left out."""
     with drawn():
@@ -33,7 +40,7 @@ def made(entry, frame):
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=lambda e: e.name)
 def test_every_figure_can_be_read_and_lies_beside_the_rows(suite, figure):
-    for stem, drawing in made(figure, load(RESULTS / suite)):
+    for stem, drawing in made(figure, frame_of(suite)):
         drawing.savefig(io.BytesIO(), dpi=drawing.dpi)  # one draw, as in the file: a second would heal the layout
         box = drawing.bbox
         assert "seed" in drawing.get_label()
@@ -49,7 +56,7 @@ def test_every_figure_can_be_read_and_lies_beside_the_rows(suite, figure):
 @pytest.mark.parametrize("suite", SHOWN)
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda e: e.name)
 def test_every_table_beside_the_rows_is_what_the_rows_say(suite, table):
-    for stem, found in made(table, load(RESULTS / suite)):
+    for stem, found in made(table, frame_of(suite)):
         assert isinstance(found, Table)
         assert "seed" in found.caption
         for suffix, text in (("md", found.markdown()), ("tex", found.latex(stem)), ("csv", found.csv())):
@@ -64,7 +71,7 @@ def test_every_figure_and_table_comes_out_of_the_suites_that_are_shown(name):
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_no_trial_failed_but_those_that_a_strength_kills(suite):
-    trials = load(RESULTS / suite).source.everything
+    trials = frame_of(suite).source.everything
     failed = trials[trials["status"] != "done"]
     assert failed["reason"].str.startswith("collapsed: ").all()
     assert set(failed["method"]) <= {"wgsef"}, "at a fixed strength, chosen by no validation"
