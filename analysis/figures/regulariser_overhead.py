@@ -31,10 +31,11 @@ TRIAL: dict[str, Any] = {"linestyle": "", "marker": "o", "alpha": 0.55, "markere
 def data(frame: Frame) -> pd.DataFrame:
     """Return the overheads of each method and grouping that trains: x is a time over that of ordinary training.
 
-    kind `trial`: the median seconds of its sparsify epochs over the median of ordinary ones, from epochs.csv. Ordinary
-    are all epochs of the dense control of the trial, which stays at full size in every phase; without one the phase
-    `dense` of the trials of its seed, which is the training of their shared dense network. kind `mean`: the geometric
-    mean over seeds, several trials of one averaged first, with x_low and x_high, the 95 % t-interval of the logarithm.
+    kind `trial`: the median seconds of its sparsify epochs, those at full size, over the median of ordinary ones, from
+    epochs.csv. Ordinary are all epochs of the dense control of the trial, which stays at full size in every phase;
+    without one the phase `dense` of the trials of its seed, which is the training of their shared dense network. kind
+    `mean`: the geometric mean over seeds, several trials of one averaged first, with x_low and x_high, the 95 %
+    t-interval of the logarithm.
     Raises Skip if nothing trained or nothing is ordinary.
     """
     trials, ordinary = _ratios(frame)
@@ -94,7 +95,7 @@ def _ratios(frame: Frame) -> tuple[pd.DataFrame, pd.Series]:
     """Return the trials that have a ratio, as column x, and the seconds of all ordinary epochs behind them."""
     epochs = frame.epochs
     epochs = epochs[epochs["seconds"] > 0]
-    trained = epochs[epochs["phase"] == SPARSIFY].groupby("trial")["seconds"].median()
+    trained = _at_full_size(epochs[epochs["phase"] == SPARSIFY]).groupby("trial")["seconds"].median()
     trials = frame.pruned[frame.pruned["trial"].isin(trained.index)]
     if trials.empty:
         raise Skip(f"no method of {frame.title} has a sparsify phase in epochs.csv")
@@ -112,6 +113,14 @@ def _ratios(frame: Frame) -> tuple[pd.DataFrame, pd.Series]:
         raise Skip(f"no ordinary epochs to compare with for {frame.title}: no dense control, no dense phase")
     seconds = pd.concat(used)
     return pd.concat(found).sort_index(), seconds[~seconds.index.duplicated()]
+
+
+def _at_full_size(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return the epochs of each trial in which the network was as large as ever; all where that is not known."""
+    if "train_macs" not in epochs:
+        return epochs
+    most = epochs.groupby("trial")["train_macs"].transform("max")
+    return epochs[most.isna() | (epochs["train_macs"] == most)]
 
 
 REGULARISER_OVERHEAD = FigureEntry(

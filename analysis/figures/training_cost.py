@@ -25,10 +25,7 @@ def data(frame: Frame) -> pd.DataFrame:
     x: `train_seconds` (docs/protocol.md) over that of the dense control of the trial, or in seconds if no trial has
     one. kind: `line` or `dense`, whose cost is 1 by definition. Raises Skip if no pruned trial has a time.
     """
-    seconds = frame.dense.set_index("trial")["train_seconds"]
-    seconds = seconds[seconds > 0]
-    controls = [seconds.reindex(list(ids)).mean() for ids in frame.tuned["control"]]
-    rows = frame.tuned.assign(cost=frame.tuned["train_seconds"] / controls)
+    rows = frame.tuned.assign(cost=_over_control(frame, "train_seconds"))
     relative = bool(rows["cost"].notna().any())
     x = "cost" if relative else "train_seconds"
     rows = measured(rows, [x, TOP1])
@@ -52,6 +49,7 @@ def data(frame: Frame) -> pd.DataFrame:
         f"{said}: no search is timed" if (said := tried_said(rows, "per keep", frame.name)) else "",
         named("Without time" + " or dense control" * relative, without, frame.name),
         "Lines run from the largest to the smallest keep" * several,
+        _in_macs(frame),
     ]
     title = f"{frame.subject}, {keeps[0]}" if one else ""
     return described_lines(told, frame, caption, x, title, by="panel", joined=several)
@@ -66,6 +64,27 @@ def draw(data: pd.DataFrame) -> Figure:
     axis.set_scale(plot.axes, "x", reached, most=7 if len(plot.axes) <= 2 else 5, ends=(0, float("inf")))
     label(plot, AXES[data.attrs["x"]], AXES[TOP1])
     return plot.finish()
+
+
+def _over_control(frame: Frame, column: str) -> pd.Series:
+    """Return a cost of each trial over that of its dense control; NaN where either is not known."""
+    if column not in frame.tuned or column not in frame.dense:
+        return pd.Series(float("nan"), index=frame.tuned.index)
+    known = frame.dense.set_index("trial")[column]
+    known = known[known > 0]
+    return frame.tuned[column] / [known.reindex(list(ids)).mean() for ids in frame.tuned["control"]]
+
+
+def _in_macs(frame: Frame) -> str:
+    """Say what training cost in multiply-adds, which no machine changes; empty where that is not known."""
+    cost = _over_control(frame, "train_macs").groupby(frame.tuned["line"]).agg(["min", "max"]).dropna()
+    said = [f"{frame.name(line)} {_span(low, high)}" for line, (low, high) in zip(cost.index, cost.values, strict=True)]
+    return f"In multiply-adds of training, over the dense control: {', '.join(said)}" if said else ""
+
+
+def _span(low: float, high: float) -> str:
+    ends = dict.fromkeys(f"{end:.2f}" for end in (low, high))
+    return " to ".join(ends)
 
 
 TRAINING_COST = FigureEntry(

@@ -13,7 +13,7 @@ from results.errors import Skip
 @pytest.fixture
 def data(folder):
     def of(rows, epochs):
-        folder(epochs, columns=["trial", "phase", "epoch", "seconds"], name="epochs.csv")
+        folder(epochs, columns=["trial", "phase", "epoch", "seconds", "train_macs"], name="epochs.csv")
         return REGULARISER_OVERHEAD.data(next(load(folder(rows)).settings()))
 
     return of
@@ -117,3 +117,11 @@ def test_rows_are_named_and_nothing_overlaps_in_any_style(data, make, style):
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
         boxes = [label.get_window_extent() for label in labels]
         assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+
+
+def test_epochs_of_a_smaller_network_are_no_overhead(data, make):
+    dense, trial = make.trial("dense"), make.trial()
+    spent = timed(trial, "sparsify", 3, 5, 0.5, 0.1)
+    for epoch, macs in zip(spent, (100, 100, 60, 10), strict=True):
+        epoch["train_macs"] = macs
+    assert means(data([dense, trial], timed(dense, "finetune", 2, 2) + spent)) == {"wgsef": pytest.approx(2)}

@@ -119,3 +119,11 @@ def test_nothing_overlaps_in_any_style(data, make, style):
     assert not any(key.overlaps(box) for box in boxes)
     assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+def test_the_caption_says_the_cost_in_multiply_adds(data, make):
+    rows = pair(make)
+    for row in rows:
+        row["train_macs"] = 1000 if row["method"] == "dense" else 600 + 100 * row["seed"]
+    assert "In multiply-adds of training, over the dense control: WGSEF 0.60 to 0.70" in data(rows).attrs["caption"]
+    assert "multiply-adds of training" not in data(pair(make)).attrs["caption"]
