@@ -96,6 +96,29 @@ def test_what_trains_acts_and_what_does_not_leaves_the_network_alone(cls):
 
 
 @EVERY_METHOD
+@LAYOUTS
+@SCOPES
+def test_once_its_choice_is_final_a_step_holds_zeros_and_changes_no_survivor(cls, dims, scope):
+    groups = groups_of(dims)
+    method = make(cls, groups, scope=scope)
+    for progress in (0.25, 0.5, 0.75):
+        method.after_step(0.1, progress)
+    if not method.settled(0.75):
+        return
+    assert method.settled(1.0), "it stays final"
+    alive = [f.alive() for f in groups]
+    with torch.no_grad():
+        for parameter in groups.parameters():  # an optimiser's step: momentum moves zeros, too
+            parameter += 1e-4 * parameter.grad
+    groups.scale_(alive)
+    moved = groups.norms()
+    method.after_step(0.1, 1.0)
+    assert all(torch.equal(a, b) for a, b in zip(groups.norms(), moved, strict=True))
+    assert [f.nonzero() for f in groups] == [int(a.sum()) for a in alive]
+    assert method.penalty() is None
+
+
+@EVERY_METHOD
 def test_the_same_state_gives_the_same_step_and_scores(cls):
     outcomes = []
     for _ in range(2):
