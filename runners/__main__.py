@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +24,8 @@ RESULTS, REFERENCE = Path("results"), Path("results/reference")
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version as version_of
+
         print(f"klevel {version_of('klevel')}")
         raise typer.Exit
 
@@ -91,6 +92,9 @@ Shard = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the trials, for the jobs of an array."),
 ]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Train every dense network here, also one that another suite has trained.")
+]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write epochs for TensorBoard as well.")]
 Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")]
 
@@ -123,6 +127,7 @@ def run(
     per_device: PerDevice = None,
     shard: Shard = None,
     tensorboard: Tensorboard = False,
+    no_cache: NoCache = False,
     executor: Executor = Way.processes,
     address: Address = None,
 ) -> None:
@@ -142,7 +147,7 @@ def run(
         plan(chosen, results, again, slots.number)
     else:
         whole = not (overrides or shard)
-        commands.run(chosen, results, slots, threads, again, only_these, whole, tensorboard)
+        commands.run(chosen, results, slots, threads, again, only_these, whole, tensorboard, not no_cache)
 
 
 @app.command("list")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import joblib
 import torch
 import typer
 
 from results.errors import InputError, NotExported, line
 from runners import environment, suite
+from runners.cache import Use
 from runners.collect import collect as collect_folders
 from runners.doctor import examine
 from runners.doctor import fix as treat
@@ -87,7 +87,7 @@ def slots(
         if per_device is not None:
             raise InputError(f"--per-device {per_device}: is for --devices; --jobs says how many trials run at a time")
         place = _device(device, elsewhere=cluster is not None)
-        jobs = jobs or (max(1, joblib.cpu_count() // threads) if place.type == "cpu" else 1)
+        jobs = jobs or (max(1, environment.cpus() // threads) if place.type == "cpu" else 1)
         return Slots([str(place)], jobs, timeout, cluster)
     if cluster is not None:
         raise InputError(
@@ -108,16 +108,20 @@ def run(
     only_these: bool,
     whole: bool,
     tensorboard: bool = False,
+    cache: bool = True,
 ) -> None:
     """Run the missing trials of a suite and print the counts of each status. whole: all of it, as the file says.
 
     A trial goes on from its last checkpoint if this is stopped by a signal and called again.
 
+    cache: whether dense networks that another suite has trained are taken, unless all is to be run again.
+
     Exits with code 1 if a trial failed.
     """
     store = Store(results, chosen.name)
     environment.die_with_parent()
-    context = RunContext(results, chosen.name, slots.devices[0], threads)
+    use: Use = "off" if not cache else "renew" if again.all else "use"
+    context = RunContext(results, chosen.name, slots.devices[0], threads, use)
     scalars = Scalars(store.root / "tensorboard") if tensorboard else None
     with environment.stoppable():
         table = run_trials(context, chosen.trials, slots, again, only_these, scalars)

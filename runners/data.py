@@ -9,7 +9,6 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 
 from results.errors import InputError, naming
@@ -66,12 +65,12 @@ class Split:
         self, batch_size: int, generator: Generator, augmentation: Sequence[str]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches of one pass in random order, augmented at the size of the images."""
-        for indices in torch.randperm(len(self), generator=generator).split(batch_size):
-            indices = indices.to(self.labels.device)
-            images = self.images[indices]
+        order = torch.randperm(len(self), generator=generator).to(self.labels.device)  # at once: each copy may wait
+        for indices in order.split(batch_size):
+            images = self.images.index_select(0, indices)  # copies whole images, as [indices] does not
             for name in augmentation:
                 images = AUGMENTATIONS[name](images, generator)
-            yield images, self.labels[indices]
+            yield images, self.labels.index_select(0, indices)
 
 
 AnySplit = Split | FileSplit
@@ -109,11 +108,11 @@ class Data:
         return self.train.labels.device
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Resize images to the network's resolution and normalise them: (pixels - mean) / std, float32."""
-        pixels = images.float()
+        """Resize uint8 images to the network's resolution and normalise them: (pixels - mean) / std, float32."""
+        pixels = images.float()  # a copy, on which the rest works in place
         if pixels.shape[2] != self.size:
             pixels = F.interpolate(pixels, self.size, mode="bilinear", align_corners=False, antialias=True)
-        return (pixels - self.mean) / self.std
+        return pixels.sub_(self.mean).div_(self.std)
 
     def batches(self, split: AnySplit, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield normalised batches in the order of the split; the last batch may be smaller.
@@ -172,6 +171,8 @@ def _source_dataset(dataset: str) -> SourceDataset:
 
 def _stratified(labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Return the indices of n stratified samples, and of the rest; the same for every trial and seed."""
+    from sklearn.model_selection import train_test_split  # takes a second, with scipy
+
     # neither part can be stratified with fewer images than classes, nor a class of a single image
     sizes = labels.unique(return_counts=True)[1]
     strata = labels.numpy() if min(n, len(labels) - n) >= len(sizes) and int(sizes.min()) > 1 else None
@@ -253,3 +254,24 @@ def load(
         classes=source.classes,
         resolution=size,
     )
+
+
+def load_shared(
+    dataset: str,
+    train_images: int | None,
+    device: torch.device,
+    normalisation: Normalisation,
+    size: int | None,
+    choose_on_test: bool,
+) -> Data:
+    """Return what `load` returns; the same object as the last call, if that asked for the same.
+
+    The trials of a setting run one after the other, and nobody changes their data. Raises as `load`.
+    """
+    source, asked = _source_dataset(dataset), (dataset, train_images, device, normalisation, size, choose_on_test)
+    if not _LAST or _LAST[0][0] is not source or _LAST[0][1] != asked:
+        _LAST[:] = [(source, asked, load(*asked))]
+    return _LAST[0][2]
+
+
+_LAST: list[tuple[SourceDataset, tuple[object, ...], Data]] = []  # the source, what was asked, and the answer

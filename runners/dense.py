@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from results.errors import InputError, MachineFault, naming
+from runners.cache import Cache
 from runners.checkpoint import Checkpoint
-from runners.data import Data, load
+from runners.data import Data, load_shared
 from runners.measurement import count_macs
 from runners.networks.architectures import ARCHITECTURES, resolution
 from runners.networks.layout import channels_last
@@ -27,11 +28,15 @@ from runners.training import EpochRecord, Phase, evaluate, train
 
 @dataclass(frozen=True)
 class TaskContext:
-    """The surroundings of dense networks and trials: the store, the device, and a listener to epochs."""
+    """The surroundings of dense networks and trials: the store, the device, and a listener to epochs.
+
+    cache: the dense networks that other suites have trained; None: of no account.
+    """
 
     store: Store
     device: torch.device
     report: Callable[[EpochRecord], None] = lambda epoch: None
+    cache: Cache | None = None
 
 
 def build(spec: DenseSpec, data: Data) -> nn.Module:
@@ -84,7 +89,7 @@ def data_of(spec: DenseSpec | TrialSpec, device: torch.device) -> Data:
     recipe, size = spec.recipe, resolution(spec.architecture)
     elsewhere = recipe.dense_weights is not None
     try:
-        return load(spec.dataset, recipe.train_images, device, recipe.normalisation, size, choose_on_test=elsewhere)
+        return load_shared(spec.dataset, recipe.train_images, device, recipe.normalisation, size, elsewhere)
     except InputError as error:
         raise MachineFault(str(error)) from error
 
@@ -104,11 +109,13 @@ def _loaded(spec: DenseSpec, network: nn.Module) -> nn.Module:
 
 
 def train_dense(spec: DenseSpec, context: TaskContext) -> None:
-    """Train a dense network that trials share, or load it from a file, and save it.
+    """Train a dense network that trials share, or load it from a file, and save it; take it from the cache if there.
 
     Raises InputError if the seed does not determine the untrained network.
     """
     data = data_of(spec, context.device)
+    if context.cache is not None and context.cache.take(spec, data, context.store):
+        return
     network = build(spec, data)
     _check_seeded(spec, network, build(spec, data))
     network = _loaded(spec, network)
@@ -116,12 +123,15 @@ def train_dense(spec: DenseSpec, context: TaskContext) -> None:
     keeper = Checkpoint(context.store.progress(spec), spec.model_dump(mode="json"))
     macs = partial(count_macs, example=data.example(1))
     epochs = train(network, data, spec.recipe, phase, count_macs=macs, report=context.report, keeper=keeper)
+    precision = spec.recipe.precision
     record = {
-        "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val).top1,
-        "test_top1": evaluate(network, data, data.test).top1,
+        "val_top1": epochs[-1].val_top1 if epochs else evaluate(network, data, data.val, precision).top1,
+        "test_top1": evaluate(network, data, data.test, precision).top1,
         "epochs": [asdict(e) for e in epochs],
     }
     context.store.save_dense(spec, network, record)
+    if context.cache is not None:
+        context.cache.put(spec, data, context.store)
 
 
 def data_seed(seed: int, phase: int) -> int:

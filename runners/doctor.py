@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from results.columns import FILES, Epoch, Latency, Trial
 from results.consistency import check_rows
 from results.errors import InputError, line
 from results.reading import REQUIRED, read_csv, read_machines
+from runners.cache import broken
 from runners.leases import STALE, Held, files, held
 from runners.spec import DenseSpec, TrialSpec, explain
 from runners.store import rows_by_trial, set_aside
@@ -64,6 +66,7 @@ def examine(root: Path) -> Iterator[Fault]:
             yield Fault(suite, "is a link that leads out of the folder; look at its target by itself", "leave")
         else:
             yield from _Examination(suite).faults()
+    yield from (Fault(entry, why, "remove") for entry, why in broken(root))  # of the suites' common cache
 
 
 def fix(root: Path) -> Iterator[tuple[Fault, str]]:
@@ -89,6 +92,8 @@ def _treat(fault: Fault) -> str:
     if fault.remedy == "leave":
         return "left as it is"
     if fault.remedy == "remove":
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         path.unlink(missing_ok=True)
         return "removed"
     if not (path.exists() or path.is_symlink()):  # with another file of its trial

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
-BLOCK_SECONDS = 0.002
+from runners.networks.clock import Times, in_turns, seconds
+
+BLOCK_SECONDS, WARM = 0.002, 2  # of a block of calls; calls before it that do not count
 LEAST_REPEATS, MOST_REPEATS, STEADY = 15, 45, 0.05
 BATCHES = (1, 64)
 _log = logging.getLogger("klevel")
@@ -232,20 +234,14 @@ def _batch(example: Tensor, n: int) -> Tensor:
 
 def _compare(dense: nn.Module, compact: nn.Module, images: Tensor) -> list[LatencyRecord]:
     threads = torch.get_num_threads()
-    timers = {
-        name: Timer("network(images)", globals={"network": network.eval(), "images": images}, num_threads=threads)
-        for name, network in (("dense", dense), ("compact", compact))
-    }
-    times: dict[str, list[float]] = {name: [] for name in timers}
+    functions = {"dense": partial(dense.eval(), images), "compact": partial(compact.eval(), images)}
     with torch.inference_mode():
-        numbers = {name: max(1, round(BLOCK_SECONDS / t.timeit(3).mean)) for name, t in timers.items()}
-        while not _steady(times):
-            for name, timer in timers.items():
-                times[name].append(timer.timeit(numbers[name]).mean * 1e3)
-    return [_latency(name, images, threads, values) for name, values in times.items()]
+        numbers = {name: max(1, round(BLOCK_SECONDS / seconds(f, 3, WARM))) for name, f in functions.items()}
+        times = in_turns(functions, numbers, _steady, WARM)
+    return [_latency(name, images, threads, [1e3 * value for value in values]) for name, values in times.items()]
 
 
-def _steady(times: dict[str, list[float]]) -> bool:
+def _steady(times: Times) -> bool:
     repeats = min(map(len, times.values()))
     if repeats < LEAST_REPEATS:
         return False

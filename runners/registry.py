@@ -149,6 +149,7 @@ def own(path: str) -> Callable[..., object]:
     if not name or not attribute:
         raise InputError(f"{OWN} is needed")
     _make_current_folder_importable()
+    importlib.import_module("runners.vision")  # what it may import, and `runners.vision` alone can
     try:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as error:  # a module may raise anything

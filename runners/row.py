@@ -10,11 +10,11 @@ from methods.groups import NothingToDivide
 from results.columns import Trial
 from results.errors import Untraceable, line_of
 from runners.environment import code_of
-from runners.spec import PRECISION, TrialSpec
+from runners.spec import TrialSpec
 
 # columns that are copied from the recipe
 OF_RECIPE = ["train_images", "optimizer", "lr", "finetune_lr", "momentum", "weight_decay", "batch_size", "schedule"]
-OF_RECIPE += ["schedule_over", "warmup", "label_smoothing", "normalisation", "round_to"]
+OF_RECIPE += ["schedule_over", "warmup", "label_smoothing", "normalisation", "round_to", "precision"]
 
 
 Status = Literal["done", "failed", "skipped"]
@@ -51,7 +51,6 @@ def row_of(
         augmentation="+".join(recipe.augmentation) or None,
         dense_weights=Path(recipe.dense_weights).name if recipe.dense_weights else None,
         shrink="on" if recipe.shrink else "off",
-        precision=PRECISION,
         measure=spec.measure,
         equal=spec.equal,
         **code_columns(spec),

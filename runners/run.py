@@ -21,6 +21,7 @@ from runners.dense import TaskContext, begin_dense, data_of
 from runners.environment import code_of, machine
 from runners.executors import Executor, Slots, executor
 from runners.leases import Leases, held
+from runners.precision import check
 from runners.progress import Progress, shown
 from runners.rehearsal import Rehearsal, rehearsals
 from runners.row import code_columns, row_of
@@ -81,12 +82,13 @@ def run(
     Other runs may work in the same folder: each task is done by one of them, and this returns when all are done.
     scalars: where epochs are written for TensorBoard too.
 
-    Raises InputError if a dataset or a file of weights is not available.
+    Raises InputError if a dataset or a file of weights is not available, or a device lacks the precision of a recipe.
     """
     store = Store(context.results, context.suite)
     with contextlib.closing(Leases(store.leases)) as leases:
         found = _with_rows(trials, lambda spec: mended(partial(store.row, spec)), again)
         pending = [spec for spec, _ in found]
+        _check_precisions(slots, pending)
         _check_files(store, pending)
         for spec, row in found:
             if row is not None:
@@ -167,6 +169,13 @@ def _check_files(store: Store, pending: Sequence[TrialSpec]) -> None:
     for dense in {s.dense.id: s.dense for s in pending}.values():
         if dense.recipe.dense_weights is not None and mended(partial(store.dense_record, dense)) is None:
             begin_dense(dense, data_of(dense, cpu))
+
+
+def _check_precisions(slots: Slots, pending: Sequence[TrialSpec]) -> None:
+    """Raise InputError if a device of this machine cannot compute in the precision of a recipe."""
+    for device in slots.devices if slots.cluster is None else ():
+        for precision in {spec.recipe.precision for spec in pending}:
+            check(precision, torch.device(device))
 
 
 class _Work:

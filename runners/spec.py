@@ -29,10 +29,10 @@ from runners.datasets import DATASETS
 from runners.datasets.augmentation import AUGMENTATIONS
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.groupings import GROUPINGS, scope_of
+from runners.precision import Precision
 from runners.sources import sources_of
 
 PROTOCOL = 2
-PRECISION = "float32"  # the only precision
 ScheduleOver = Literal["phase", "trial"]
 Equal = Literal["epochs", "macs"]
 
@@ -67,6 +67,7 @@ class Recipe(Strict):
     round_to: round the number of groups that a family keeps up to a multiple of this; see `methods.Budget.of`.
     shrink: whether a network is trained on without its zero groups once the choice of the method is final, where that
         pays; see `runners.shrinking`.
+    precision: the number format of training and of accuracies; see `runners.precision`.
     """
 
     dense_epochs: int = Field(ge=0)
@@ -89,6 +90,7 @@ class Recipe(Strict):
     normalisation: Normalisation = "dataset"
     round_to: int = Field(1, ge=1)
     shrink: bool = True
+    precision: Precision = "float32"
 
     @model_validator(mode="after")
     def _trained_once(self) -> Self:

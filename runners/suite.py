@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from methods import METHODS
 from results.errors import InputError, nearest
+from runners.plain_yaml import value_of
 from runners.spec import TUNED, Recipe, TrialSpec, check_method, explain
-from runners.suite_files import locate, name_of, parse, value_of
+from runners.suite_files import locate, name_of, parse
 
 AXES = ("dataset", "architecture", "grouping", "scope", "measure", "keep", "seed")
 KEYS, GRID_KEYS = ("suite", "recipe", "grid"), (*AXES, "method", "recipe")

@@ -15,7 +15,9 @@ from typing import NamedTuple
 import torch
 
 from results.errors import MachineFault, line_of
+from runners.cache import Cache, Use
 from runners.dense import TaskContext, train_dense
+from runners.precision import check
 from runners.rehearsal import Rehearsal, rehearse
 from runners.row import Status, row_of, row_of_error, status_of
 from runners.spec import DenseSpec, TrialSpec
@@ -30,12 +32,16 @@ Task = Rehearsal | DenseSpec | TrialSpec
 
 @dataclass(frozen=True)
 class RunContext:
-    """Values shared by all tasks of a run: results folder, suite, device, and CPU threads of each task."""
+    """Values shared by all tasks of a run: results folder, suite, device, and CPU threads of each task.
+
+    cache: what is done with the dense networks of other suites.
+    """
 
     results: Path
     suite: str
     device: str
     threads: int
+    cache: Use = "use"
 
     def on(self, device: str) -> RunContext:
         """Return the same for another device."""
@@ -77,7 +83,8 @@ def perform(context: RunContext, task: Task, listen: Listener) -> Outcome:
     with _logged_to(folder / "log.txt"):
         _log.info("%s %s", type(task).__name__, task.model_dump_json(exclude_defaults=True))
         try:
-            return _do(task, TaskContext(store, torch.device(context.device), _reporter(task, listen)))
+            cache = Cache(context.results, context.cache)
+            return _do(task, TaskContext(store, torch.device(context.device), _reporter(task, listen), cache))
         except MachineFault:
             raise
         except Exception as error:
@@ -96,6 +103,7 @@ def perform(context: RunContext, task: Task, listen: Listener) -> Outcome:
 
 def _do(task: DenseSpec | TrialSpec, context: TaskContext) -> Outcome:
     """Run a task and save its results."""
+    check(task.recipe.precision, context.device)
     if isinstance(task, DenseSpec):
         train_dense(task, context)
         return Outcome("done")

@@ -15,9 +15,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from results.errors import Diverged
 from runners.data import AnySplit, Data
+from runners.precision import Precision, arithmetic, forward_pass
 from runners.spec import Recipe
 
-# images of 32x32; larger batches do not fit in the cache: a ResNet-20 takes twice as long at 1,000
+# images of 32x32; larger batches do not fit in the cache: at 500 lenet5_caffe takes 1.4 times as long, at 1,000 a
+# ResNet-20 1.6 times, and smaller ones gain nothing (tests/benchmarks/bench_loop.py --evaluation-batch)
 EVALUATION_BATCH = 250
 EVALUATION_PIXELS = EVALUATION_BATCH * 64 * 64  # limits batches of larger images: a VGG at 224 needs gigabytes
 CALIBRATION = 2048  # training images for the recalibration of batch norms
@@ -212,16 +214,17 @@ def train(
     steps, macs = per_epoch * phase.epochs, count_macs(network) if phase.epochs else None
     history = [] if keeper is None else keeper.restore(phase.name, network, optimizer, hooks, generator)
     for number in range(len(history), phase.epochs):
-        begin, losses, lr = time.perf_counter(), torch.zeros((), dtype=torch.float64), phase.lr
+        begin, lr = time.perf_counter(), phase.lr
+        losses = torch.zeros((), dtype=torch.float64, device=data.device)
         spent: list[int | None] = []
         network.train()
         for i, batch in enumerate(data.shuffled(recipe.batch_size, generator, recipe.augmentation)):
             done = number * per_epoch + i
             lr = phase.rate(recipe, done / steps)
-            loss = _step(network, optimizer, batch, lr, recipe.label_smoothing, hooks)
+            loss = _step(network, optimizer, batch, lr, recipe, hooks)
             done += 1
             hooks.after_step(lr, done / steps)
-            losses = losses.to(loss.device) + loss.double() * len(batch[1])
+            losses.add_(loss, alpha=len(batch[1]))  # in float64, without waiting for the device
             spent.append(macs)
             images_left = (steps - done) * recipe.batch_size
             if after := hooks.successor(network, optimizer, done / steps, images_left, remake):
@@ -234,7 +237,7 @@ def train(
         if not all(bool(p.isfinite().all()) for p in network.parameters()):
             raise Diverged(f"a weight is not finite after epoch {number + 1} of phase {phase.name}")
         seconds = time.perf_counter() - begin
-        top1 = evaluate(network, data, data.val).top1
+        top1 = evaluate(network, data, data.val, recipe.precision).top1
         told = hooks.diagnostics()
         lam, value = told.get("lam"), told.get("regulariser")
         history.append(
@@ -258,17 +261,19 @@ def _step(
     optimizer: torch.optim.Optimizer,
     batch: tuple[Tensor, Tensor],
     lr: float,
-    label_smoothing: float,
+    recipe: Recipe,
     hooks: Hooks,
 ) -> Tensor:
     """Take one step of the optimiser and return the loss without the penalty."""
     images, labels = batch
     for group in optimizer.param_groups:
         group["lr"] = lr
-    loss = F.cross_entropy(network(images), labels, label_smoothing=label_smoothing)
-    penalty = hooks.penalty()
-    optimizer.zero_grad(set_to_none=True)
-    (loss if penalty is None else loss + penalty).backward()
+    with arithmetic(recipe.precision):
+        with forward_pass(recipe.precision, images.device):
+            loss = F.cross_entropy(network(images), labels, label_smoothing=recipe.label_smoothing)
+        penalty = hooks.penalty()
+        optimizer.zero_grad(set_to_none=True)
+        (loss if penalty is None else loss + penalty).backward()
     optimizer.step()
     return loss.detach()
 
@@ -278,14 +283,16 @@ def _evaluation_batch(data: Data) -> int:
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, data: Data, split: AnySplit) -> Accuracy:
-    """Return the accuracy over all images of a split."""
+def evaluate(network: nn.Module, data: Data, split: AnySplit, precision: Precision = "float32") -> Accuracy:
+    """Return the accuracy over all images of a split, computed in this precision."""
     network.eval()
-    top1 = top5 = 0
+    correct = torch.zeros(2, dtype=torch.int64, device=data.device)  # not read before the end: that would wait for it
     for images, labels in data.batches(split, _evaluation_batch(data)):
-        best = network(images).topk(min(5, data.classes), dim=1).indices == labels[:, None]
-        top1 += int(best[:, 0].sum())
-        top5 += int(best.sum())
+        with arithmetic(precision), forward_pass(precision, images.device):
+            logits = network(images)
+        best = logits.topk(min(5, data.classes), dim=1).indices == labels[:, None]
+        correct += torch.stack((best[:, 0].sum(), best.sum()))
+    top1, top5 = correct.tolist()
     return Accuracy(top1 / len(split), top5 / len(split))
 
 

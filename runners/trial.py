@@ -30,7 +30,7 @@ from runners.networks.comparison import Reference
 from runners.networks.pruning import Realised, groups_of, project, realise
 from runners.row import row_of
 from runners.shrinking import Sparsifying
-from runners.spec import TrialSpec
+from runners.spec import Recipe, TrialSpec
 from runners.store import Store, write
 from runners.training import PASSES, EpochRecord, Phase, Restore, evaluate, recalibrate, train
 
@@ -65,7 +65,7 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     else:
         epochs += _sparsify(spec, context, data, network, method, example, macs, keeper)
         _count(row, method)
-        masks = _project(row, data, network, method, spec.recipe.augmentation)
+        masks = _project(row, data, network, method, spec.recipe)
         keeper.notes = {"row": row.model_dump(), "epochs": [asdict(e) for e in epochs]}
         content = {"state": network.state_dict(), "masks": masks}
         write(context.store.trial(spec) / MASKED, lambda p: torch.save(content, p))
@@ -78,8 +78,10 @@ def run_trial(spec: TrialSpec, context: TaskContext) -> Trial:
     epochs += _finetune(spec, context, data, realised, masks, small, macs, keeper)
     _add_training(row, data, epochs, macs(dense))
 
-    row.val_top1 = evaluate(realised.network, data, data.val).top1
-    test = evaluate(realised.network, data, data.test)
+    precision = spec.recipe.precision
+    tuned = [e for e in epochs if e.phase == "finetune"]  # nothing has changed since the last of them
+    row.val_top1 = tuned[-1].val_top1 if tuned else evaluate(realised.network, data, data.val, precision).top1
+    test = evaluate(realised.network, data, data.test, precision)
     row.test_top1, row.test_top5 = test.top1, test.top5
     deployed, row.realisation = deploy(realised.network, spec.grouping, realised.realisation, example)
     if deployed is not realised.network:
@@ -218,19 +220,22 @@ def _count(row: Trial, method: Method) -> None:
         row.groups_above = klevel.above(left, targets)
 
 
-def _project(row: Trial, data: Data, network: nn.Module, method: Method, augmentation: Sequence[str]) -> list[Tensor]:
+def _project(row: Trial, data: Data, network: nn.Module, method: Method, recipe: Recipe) -> list[Tensor]:
     """Zero all but the k best groups, and fill in the drop of validation accuracy; return the masks.
 
     Batch norms are recalibrated before and after the projection; otherwise they cause half of the drop.
     """
     groups = method.groups
-    if method.prunes:
-        recalibrate(network, data, augmentation)
-    before = evaluate(network, data, data.val).top1
+
+    def accuracy() -> float:
+        if not method.prunes:
+            return 0.0  # nothing changes, so the drop is none
+        recalibrate(network, data, recipe.augmentation)
+        return evaluate(network, data, data.val, recipe.precision).top1
+
+    before = accuracy()
     masks = project(groups, method.budget, method.scores())
-    if method.prunes:
-        recalibrate(network, data, augmentation)
-    row.projection_drop = before - evaluate(network, data, data.val).top1
+    row.projection_drop = before - accuracy()
     kept = groups.nonzero()  # fewer than k if a method zeroed more groups
     if kept:
         row.groups_kept, row.group_sparsity = tuple(kept), 1 - sum(kept) / sum(groups.sizes)

@@ -17,7 +17,7 @@ AUGMENTATIONS: Registry[Augment] = Registry("augmentation")
 
 def _draw(high: int, n: int, like: Tensor, generator: Generator) -> Tensor:
     """Draw n integers in 0..high-1, on the CPU, so that they are the same for every device."""
-    return torch.randint(high, (n,), generator=generator).to(like.device)
+    return torch.randint(high, (n,), generator=generator).to(like.device, non_blocking=True)
 
 
 @AUGMENTATIONS.register("crop")

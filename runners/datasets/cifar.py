@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from runners.datasets import DATASETS, Images
 from runners.datasets.files import absent, corrupt, data_folders, verify
-from runners.vision import torchvision
 
 PIXELS = 3 * 32 * 32
 HOME = "https://www.cs.toronto.edu/~kriz"
@@ -70,6 +70,13 @@ CIFAR100 = Version(
 )
 
 
+def _reader(version: Version) -> Any:
+    """Return the dataset of torchvision, whose import takes half a second."""
+    from runners.vision import torchvision
+
+    return getattr(torchvision.datasets, version.name)
+
+
 def _locate(version: Version) -> Path:
     """Return the folder of a complete version. Raises InputError, which lists the ways to get one."""
     files = (*version.train, *version.test)
@@ -79,7 +86,7 @@ def _locate(version: Version) -> Path:
                 return root / folder
     root = data_folders()[0]
     try:
-        getattr(torchvision.datasets, version.name)(root, train=True, download=True)
+        _reader(version)(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
         names = f"{', '.join(f'{file}.bin' for file in files)} of {HOME}/{version.archive}"
         raise absent(version.name, names, version.binary, error) from error
@@ -112,7 +119,7 @@ def _read_binary_version(folder: Path, version: Version) -> Images:
 
 
 def _python_split(folder: Path, version: Version, train: bool) -> tuple[Tensor, Tensor]:
-    split = getattr(torchvision.datasets, version.name)(folder.parent, train=train)
+    split = _reader(version)(folder.parent, train=train)
     images = torch.from_numpy(split.data).permute(0, 3, 1, 2).contiguous()
     return images, torch.tensor(split.targets, dtype=torch.int64)
 
@@ -122,7 +129,7 @@ def _read_python_version(folder: Path, version: Version) -> Images:
     try:
         train, test = (_python_split(folder, version, t) for t in (True, False))
     except Exception:  # torchvision compares the checksums, but does not name the file
-        reader = getattr(torchvision.datasets, version.name)
+        reader = _reader(version)
         for file, md5 in (*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])):
             verify(folder / file, md5)
         raise

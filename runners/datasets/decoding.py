@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import joblib
 import torch
 from PIL import Image
 from torch import Generator, Tensor
@@ -18,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from results.errors import InputError, MachineFault
 from runners.datasets.augmentation import AUGMENTATIONS
-from runners.vision import torchvision
+from runners.environment import cpus
 
 SHORTER_SIDE = 256 / 224  # shorter side of an image / size of its centre crop (Krizhevsky et al. 2012)
 MOST_WORKERS = 8
@@ -55,12 +54,13 @@ def workers_for(device: torch.device) -> int:
         raise InputError(f"KLEVEL_WORKERS = {named}: must be a number of processes, 0 or more")
     if multiprocessing.current_process().daemon:  # daemons cannot have child processes
         return 0
-    usual = 0 if device.type == "cpu" else min(MOST_WORKERS, joblib.cpu_count() - 1)
-    return int(named) if named else usual
+    return int(named) if named else 0 if device.type == "cpu" else min(MOST_WORKERS, cpus() - 1)
 
 
 def _v2() -> Any:
-    """Import torchvision's transforms, which `import torchvision` does not import and most trials do not need."""
+    """Import torchvision's transforms, which most trials do not need."""
+    from runners.vision import torchvision
+
     return importlib.import_module(f"{torchvision.__name__}.transforms.v2")
 
 
@@ -175,4 +175,4 @@ class FileSplit:
         for indices, images in zip(batches, loader, strict=True):
             if isinstance(images, InputError):
                 raise images
-            yield images.to(device, non_blocking=True), self.labels[indices.to(device)]
+            yield images.to(device, non_blocking=True), self.labels[indices.to(device, non_blocking=True)]

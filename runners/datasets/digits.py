@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from runners.datasets import DATASETS, Images
 
@@ -14,6 +12,9 @@ from runners.datasets import DATASETS, Images
 @DATASETS.register("digits")
 def digits() -> Images:
     """1,797 handwritten digits of scikit-learn (UCI), 8x8 resized to 28x28; a fifth, stratified, is the test set."""
+    from sklearn.datasets import load_digits  # takes a second, with scipy
+    from sklearn.model_selection import train_test_split
+
     table = load_digits()
     grey = torch.from_numpy(table.images).float()[:, None] * (255 / 16)
     large = F.interpolate(grey, size=28, mode="bilinear", align_corners=False)

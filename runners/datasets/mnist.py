@@ -7,11 +7,11 @@ import os
 import shutil
 import zlib
 from pathlib import Path
+from typing import Any
 
 from results.errors import InputError
 from runners.datasets import DATASETS, Images
 from runners.datasets.files import absent, corrupt, data_folders, verify
-from runners.vision import torchvision
 
 PARTS = (
     "train-images-idx3-ubyte",
@@ -35,6 +35,13 @@ MD5 = {
     ),
 }
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+def _reader(name: str) -> Any:
+    """Return the dataset of torchvision, whose import takes half a second."""
+    from runners.vision import torchvision
+
+    return getattr(torchvision.datasets, name)
 
 
 def _holds(raw: Path) -> bool:
@@ -68,7 +75,7 @@ def _locate(name: str, debian: Path | None) -> Path:
     if debian and all((debian / f"{part}.gz").is_file() for part in PARTS):
         _unpack(debian, root / name / "raw")
         return root
-    reader = getattr(torchvision.datasets, name)
+    reader = _reader(name)
     try:
         reader(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
@@ -84,7 +91,7 @@ def _read(name: str, debian: Path | None = None) -> Images:
     try:
         for part, md5 in zip(PARTS, MD5[name], strict=True):
             verify(raw / part, md5)
-        train, test = (getattr(torchvision.datasets, name)(root, train=t) for t in (True, False))
+        train, test = (_reader(name)(root, train=t) for t in (True, False))
     except Exception as error:  # torchvision may raise anything for a corrupt file
         raise corrupt(raw, error) from error
     return Images(train.data[:, None], train.targets.long(), test.data[:, None], test.targets.long(), classes=10)

@@ -403,7 +403,7 @@ def _perform(job: _Job, task: Task, number: int, dense: list[Any], news: Any) ->
 
 def _perform_apart(job: _Job, task: Task, dense: list[Any], tell: Listener) -> tuple[Outcome, dict[str, bytes]]:
     """Run a task in a folder of this node, and return what it wrote. A try that died here left how far it was."""
-    context = replace(job.context, results=job.folder / task.id)
+    context = replace(job.context, results=job.folder / task.id, cache="off")  # which goes with that folder
     if isinstance(task, Rehearsal):
         return tasks.perform(context, task, tell), {}
     job.folder.mkdir(mode=0o700, exist_ok=True)

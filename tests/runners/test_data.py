@@ -51,6 +51,30 @@ def test_splits_are_fixed_whatever_the_seed(numbered):
     assert torch.equal(first.val.images, second.val.images)
 
 
+def test_trials_of_a_setting_share_their_data(numbered, monkeypatch):
+    asked = ("numbered", 60, torch.device("cpu"), "dataset", None, False)
+    first = data.load_shared(*asked)
+    assert data.load_shared(*asked) is first
+    assert torch.equal(first.train.images, data.load(*asked).train.images)
+    assert len(data.load_shared("numbered", 70, *asked[2:]).train) == 70
+    assert data.load_shared(*asked) is not first, "one is kept"
+    first = data.load_shared(*asked)
+    monkeypatch.setitem(DATASETS._entries, "numbered", lambda: dataclasses.replace(numbered, classes=7))
+    assert data.load_shared(*asked) is first, "as it was read"
+    data._source_dataset.cache_clear()
+    assert data.load_shared(*asked).classes == 7, "read again"
+
+
+def test_batches_leave_the_images_as_they_are(numbered):
+    loaded = data.load("numbered")
+    before = [s.images.clone() for s in (loaded.train, loaded.val)]
+    list(loaded.shuffled(50, torch.Generator(), ["crop", "flip", "cutout"]))
+    list(loaded.batches(loaded.val, 50))
+    assert all(torch.equal(s.images, images) for s, images in zip((loaded.train, loaded.val), before, strict=True))
+    expected = (loaded.val.images.float() - loaded.mean) / loaded.std
+    assert torch.equal(loaded.normalise(loaded.val.images), expected)
+
+
 def test_the_validation_split_is_at_most_5000(numbered, monkeypatch):
     monkeypatch.setattr(data, "VALIDATION_MOST", 24)
     assert len(data.load("numbered").val) == 24

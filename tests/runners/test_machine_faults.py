@@ -92,7 +92,7 @@ def test_a_full_disk_in_a_worker_ends_the_run_too(suite_file, tmp_path, capsys, 
 def test_a_dataset_that_vanishes_stops_the_run(context, undisturbed, monkeypatch):
     specs, rows = undisturbed
     with monkeypatch.context() as patch:
-        patch.setattr("runners.dense.load", vanished_after(3))
+        patch.setattr("runners.dense.load_shared", vanished_after(3))
         with pytest.raises(MachineFault, match="images"):
             run(context, specs, ONE)
     assert all(Store(context.results, "t").row(spec) is None for spec in specs)

@@ -52,6 +52,7 @@ OTHER_RECIPE = {
     "normalisation": "imagenet",
     "round_to": 8,
     "shrink": False,
+    "precision": "bf16",
 }
 
 

@@ -236,6 +236,22 @@ def test_weights_that_the_last_step_makes_infinite_are_seen():
         train(network, make_data(), recipe(), Phase("x", 1, 0.1, 0), Explode())
 
 
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_no_step_reads_anything_back_from_its_device(precision, optimizer):
+    """On the device meta no value can be read: on a GPU each such read would wait for all that is queued."""
+    meta, loaded = torch.device("meta"), make_data(20)
+    split = loaded.train.to(meta)
+    loaded = Data(split, split, split, loaded.mean.to(meta), loaded.std.to(meta), CLASSES)
+    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, CLASSES)).to(meta)
+    chosen = recipe(optimizer=optimizer, precision=precision, label_smoothing=0.1)
+    made, losses = make_optimizer(network, chosen, []), torch.zeros((), dtype=torch.float64, device=meta)
+    for batch in loaded.shuffled(8, torch.Generator(), ("crop", "flip", "cutout")):
+        loss = training._step(network, made, batch, 0.1, chosen, NoHooks())
+        losses.add_(loss, alpha=len(batch[1]))
+        assert loss.device == meta
+
+
 def test_statistics_of_batch_norms_are_estimated_again(digits):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(10))

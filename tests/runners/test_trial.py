@@ -1,5 +1,6 @@
 """One trial from spec to row, for every method and grouping there is; and what happens where one fails."""
 
+import dataclasses
 import json
 import os
 
@@ -291,7 +292,7 @@ def test_measuring_again_changes_what_is_measured_alone(context, finished, make_
 
 def test_the_listener_hears_of_every_epoch(context, make_spec):
     heard = []
-    spec = make_spec("wgsef", keep=0.15)
+    context, spec = dataclasses.replace(context, cache="off"), make_spec("wgsef", keep=0.15)
     perform(context, spec.dense, heard.append)
     perform(context, spec, heard.append)
     assert [n.epoch.phase for n in heard] == ["dense", "sparsify", "finetune"]

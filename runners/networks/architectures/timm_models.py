@@ -13,7 +13,6 @@ from torch import nn
 
 from results.errors import InputError
 from runners.networks.architectures import ARCHITECTURES
-from runners.vision import torchvision
 
 PREFIX = "timm/"
 NEEDED = "timm/NAME needs the package timm: pip install 'klevel[timm]'"
@@ -56,7 +55,7 @@ class TimmModel:
 
 def _timm() -> Any:
     """Import timm, after torchvision, which timm imports without the care of `runners.vision`."""
-    assert torchvision
+    importlib.import_module("runners.vision")
     try:
         return importlib.import_module("timm")
     except ModuleNotFoundError as error:

@@ -1,4 +1,7 @@
-"""The classification networks of torchvision, for ImageNet: named `torchvision/NAME`, built without their weights."""
+"""The classification networks of torchvision, for ImageNet: named `torchvision/NAME`, built without their weights.
+
+torchvision, which takes half a second, is imported only when such a name is requested.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from torch import nn
 
 from results.errors import InputError
 from runners.networks.architectures import ARCHITECTURES
-from runners.vision import torchvision
 
 PREFIX = "torchvision/"
 CHANNELS = 3
@@ -24,7 +26,7 @@ class TorchvisionModel:
     def __init__(self, name: str) -> None:
         """name: one of torchvision.models.list_models."""
         self.name = name
-        self.resolution: int = torchvision.models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
+        self.resolution: int = _models().get_model_weights(name).DEFAULT.transforms().crop_size[0]
         self.__doc__ = f"{name} of torchvision, at {self.resolution}x{self.resolution}."
 
     def __call__(self, channels: int, size: int, classes: int) -> nn.Module:
@@ -35,7 +37,7 @@ class TorchvisionModel:
         arguments = {"num_classes": classes} | ARGUMENTS.get(self.name, {})
         if self.name.startswith("vit_"):  # its position embedding is made for one size
             arguments["image_size"] = size
-        network: nn.Module = torchvision.models.get_model(self.name, weights=None, **arguments)
+        network: nn.Module = _models().get_model(self.name, weights=None, **arguments)
         return network
 
 
@@ -43,8 +45,14 @@ def _text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
+def _models() -> Any:
+    from runners.vision import torchvision
+
+    return torchvision.models
+
+
 def _names() -> list[str]:
-    return list(torchvision.models.list_models(module=torchvision.models))
+    return list(_models().list_models(module=_models()))
 
 
 ARCHITECTURES.provide(

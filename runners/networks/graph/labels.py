@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from runners.networks.graph.arrays import aligned, along, compress, marked, support
@@ -224,6 +222,9 @@ class Labels:
         return [self._ties, self._products]
 
     def _classes(self, *kinds: list[tuple[Tensor, Tensor]]) -> Tensor:
+        from scipy.sparse import coo_array  # not needed where nothing is pruned
+        from scipy.sparse.csgraph import connected_components
+
         pairs = [p for kind in kinds for p in kind]
         rows, columns = (torch.cat([p[i] for p in pairs]).numpy() if pairs else np.zeros(0, int) for i in (0, 1))
         graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(self._count, self._count))

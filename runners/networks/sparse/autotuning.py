@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark.utils.timer import timer
+
+from runners.networks.clock import Times, in_turns, seconds
 
 MASKED = "masked"
 
@@ -31,26 +32,17 @@ def time_interleaved(functions: Mapping[str, Callable[[], object]]) -> dict[str,
     """
     for function in functions.values():
         function()  # the first call allocates, and searches for an algorithm
-    first = {name: min(_seconds(f, 1) for _ in range(2)) for name, f in functions.items()}
+    first = {name: min(seconds(f, 1) for _ in range(2)) for name, f in functions.items()}
     fastest = min(first.values())
     contest = {name: f for name, f in functions.items() if first[name] <= TOO_SLOW * fastest}
     numbers = {name: max(1, round(BLOCK_SECONDS / max(first[name], 1e-7))) for name in contest}
-    times: dict[str, list[float]] = {name: [] for name in contest}
-    spent = 0.0
-    for done in range(MOST_ROUNDS):
-        if done >= LEAST_ROUNDS and spent > MOST_SECONDS:
-            break
-        for name, function in contest.items():
-            times[name].append(_seconds(function, numbers[name]))
-            spent += times[name][-1] * numbers[name]
-    return first | {name: statistics.median(values) for name, values in times.items()}
 
+    def enough(times: Times) -> bool:
+        rounds = len(next(iter(times.values())))
+        spent = sum(numbers[name] * sum(values) for name, values in times.items())
+        return rounds >= MOST_ROUNDS or (rounds >= LEAST_ROUNDS and spent > MOST_SECONDS)
 
-def _seconds(function: Callable[[], object], number: int) -> float:
-    begin = timer()  # waits for an accelerator first
-    for _ in range(number):
-        function()
-    return (timer() - begin) / number
+    return first | {name: statistics.median(v) for name, v in in_turns(contest, numbers, enough).items()}
 
 
 def choose_fastest(
@@ -69,10 +61,10 @@ def choose_fastest(
     if len(contest) == 1:
         return MASKED
     with torch.inference_mode():
-        seconds = clock({name: _call(module, values) for name, module in contest.items()})
+        times = clock({name: _call(module, values) for name, module in contest.items()})
     best = MASKED
     for name in contest:
-        if seconds[name] <= (1 - margin) * seconds[best]:
+        if times[name] <= (1 - margin) * times[best]:
             best = name
     return best
 

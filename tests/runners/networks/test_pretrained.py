@@ -169,7 +169,7 @@ def test_published_networks_have_their_published_accuracy(users_folders, make_sp
 
 def test_data_of_follows_the_recipe(make_spec, monkeypatch):
     seen = []
-    monkeypatch.setattr(dense, "load", lambda *arguments, **more: seen.append((*arguments, *more.values())))
+    monkeypatch.setattr(dense, "load_shared", lambda *arguments, **more: seen.append((*arguments, *more.values())))
     cpu = torch.device("cpu")
     dense.data_of(make_spec(recipe={"normalisation": "imagenet", "train_images": 50}), cpu)
     assert seen == [("digits", 50, cpu, "imagenet", None, False)]

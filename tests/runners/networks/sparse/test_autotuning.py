@@ -92,7 +92,7 @@ def test_times_are_taken_in_turns_and_the_hopeless_are_left_out(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("runners.networks.sparse.autotuning.timer", lambda: now)
+    monkeypatch.setattr("runners.networks.clock.timer", lambda: now)
     times = time_interleaved({"a": function("a", 0.004), "b": function("b", 0.003), "slow": function("slow", 0.5)})
     assert times == pytest.approx({"a": 0.004, "b": 0.003, "slow": 0.5})
     assert calls.count("slow") == 3
