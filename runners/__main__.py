@@ -276,6 +276,42 @@ def doctor(
     commands.doctor(folder, fix)
 
 
+@app.command()
+def bench(
+    groups: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="GROUP", help="Only rows of prox, weights, factors, loop, start, shrinking, peers."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Also what takes an hour: larger ones, and --scaling.")] = False,
+    out: Annotated[Path, typer.Option(metavar="CSV", help="Where the rows are written.")] = REFERENCE / "bench.csv",
+    scaling: Annotated[bool, typer.Option("--scaling", help="Also costs against size, into scaling.csv.")] = False,
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Measure nothing: bring README and docs/performance.md up to the CSVs.")
+    ] = False,
+) -> None:
+    """Measure what klevel costs, as ratios that hold on any machine.
+
+    A few minutes, on one thread, with nothing else at work: docs/performance.md. Exit code: 0 every target is met, 1
+    one is missed or could not be measured, 2 wrong input.
+    """
+    if docs:
+        from analysis.performance import document
+
+        print("written:", *(f"  {path}" for path in document(out.parent, Path())), sep="\n")
+        return
+    from runners import commands
+
+    commands.bench(out, full, groups or (), _drawn if full or scaling else None)
+
+
+def _drawn(folder: Path, output: Path) -> None:
+    """Draw the main figure and table of a results folder."""
+    from analysis import commands
+    from analysis.options import Options
+
+    commands.draw([folder], ("accuracy_vs_sparsity", "results"), "paper", ("png",), output, None, Options())
+
+
 app.add_typer(analysis)
 
 

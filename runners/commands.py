@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 import typer
 
 from results.errors import InputError, NotExported, line
+from results.performance import SCALING, Cost, Row
 from runners import environment, suite
 from runners.cache import Use
 from runners.collect import collect as collect_folders
@@ -180,3 +181,34 @@ def doctor(folder: Path, fix: bool) -> None:
 def publish(chosen: suite.Suite, results: Path, reference: Path, force: str | None) -> None:
     """Publish a suite and print the folder."""
     print(f"published -> {publish_suite(Store(results, chosen.name), chosen.trials, reference, force)}")
+
+
+def bench(out: Path, full: bool, names: Sequence[str], scaling: Callable[[Path, Path], object] | None) -> None:
+    """Measure what klevel costs, print a table, and write it as a CSV.
+
+    names: of groups of rows; empty for all. scaling: draws a results folder into another; then the costs against
+    size are measured as well, and written beside. Exits with code 1 if a target is missed, or something failed.
+    """
+    from runners import bench as benches
+    from runners.bench import report
+    from runners.bench import scaling as growth
+
+    report.check(out)
+    groups = report.chosen(names)
+    rows = benches.measure(benches.FULL if full else benches.SHORT, groups, _said)
+    report.save(out, rows, whole=not names)
+    print(report.text(rows))
+    print(f"{report.faults(rows)} -> {out}")
+    if scaling is not None:
+        costs = growth.measure(growth.WHOLE if full else growth.USUAL, scaling, _said)
+        report.save(out.with_name(SCALING), costs)
+        print(f"{len(costs)} costs against size -> {out.with_name(SCALING)}")
+    if not report.fine(rows):
+        raise typer.Exit(1)
+
+
+def _said(row: Row | Cost) -> None:
+    """Say on stderr that a row was measured."""
+    from runners.bench import report
+
+    print(line(report.line(row)), file=sys.stderr, flush=True)

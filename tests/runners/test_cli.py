@@ -299,7 +299,7 @@ def test_an_interruption_says_how_to_go_on(klevel, suite, monkeypatch):
 
 
 COMMANDS = ["run", "list", "status", "log", "measure", "export", "collect", "publish", "path", "doctor"]
-COMMANDS += ["draw", "compare", "import"]
+COMMANDS += ["bench", "draw", "compare", "import"]
 
 
 def module(*arguments, **environment):
