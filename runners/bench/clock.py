@@ -1,17 +1,13 @@
-"""Time functions in turns, round by round, so that a slow period of the machine is in both parts of a ratio."""
+"""Ratios of times that are taken in turns, round by round."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch.utils.benchmark.utils import timer as _timer
-
-Function = Callable[[], object]
-Times = dict[str, list[float]]  # seconds of a call, one number a round
-
-timer: Callable[[], float] = _timer.timer  # waits for an accelerator first
+from runners.networks import clock
+from runners.networks.clock import Function, Times
 
 BLOCK_SECONDS = 0.002  # of a turn, at least
 MOST_CALLS, MOST_ROUNDS = 200, 60  # of a turn, of a contest
@@ -28,31 +24,27 @@ class Spread(NamedTuple):
     repeats: int
 
 
-def rounds(functions: Mapping[str, Function], repeats: int, before: Function = lambda: None) -> Times:
+def rounds(functions: Mapping[str, Function], repeats: int, before: Function | None = None) -> Times:
     """Return the seconds of a call of each function, in `repeats` rounds or more, in each of which all take a turn.
 
-    The order is turned around from round to round. A turn is one call, or as many as fill BLOCK_SECONDS. before: is
-    called before each of them, and is not timed. Waits for an accelerator.
+    A turn is one call, or as many as fill BLOCK_SECONDS. before: is called before each of them, and is not timed.
     """
     numbers = {name: _calls(function, before) for name, function in functions.items()}
-    times: Times = {name: [] for name in functions}
-    begin, done = timer(), 0
-    while done < repeats or (done < MOST_ROUNDS and timer() - begin < SECONDS):
-        for name in list(functions)[:: -1 if done % 2 else 1]:
-            times[name].append(sum(once(functions[name], before) for _ in range(numbers[name])) / numbers[name])
-        done += 1
-    return times
+    begin = clock.timer()
+
+    def enough(times: Times) -> bool:
+        done = min(map(len, times.values()))
+        return done >= repeats and (done >= MOST_ROUNDS or clock.timer() - begin >= SECONDS)
+
+    return clock.in_turns(functions, numbers, enough, before=before)
 
 
-def once(function: Function, before: Function = lambda: None) -> float:
+def once(function: Function, before: Function | None = None) -> float:
     """Return the seconds of one call."""
-    before()
-    begin = timer()
-    function()
-    return timer() - begin
+    return clock.seconds(function, 1, before=before)
 
 
-def _calls(function: Function, before: Function) -> int:
+def _calls(function: Function, before: Function | None) -> int:
     """Return the calls of a turn, after the first calls, which allocate and look for an algorithm."""
     first = once(function, before)
     if first < QUICK:

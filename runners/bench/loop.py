@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from results.performance import Row
-from runners.bench.clock import Function, ratio, rounds
+from runners.bench.clock import ratio, rounds
 from runners.bench.rows import Form, group, row
 from runners.bench.settings import Setting, dataset_of
 from runners.data import Data, Split, load
 from runners.datasets.augmentation import AUGMENTATIONS
+from runners.networks.clock import Function
 from runners.spec import Recipe
 from runners.training import Phase, train
 

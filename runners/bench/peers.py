@@ -17,12 +17,13 @@ from torch.nn.utils import prune
 from methods import METHODS
 from results.performance import Row
 from runners import trial
-from runners.bench.clock import Function, once, ratio, rounds, spread
+from runners.bench.clock import once, ratio, rounds, spread
 from runners.bench.loop import FEW, Bare
 from runners.bench.rows import Form, group, row
 from runners.bench.settings import MANY, Setting, dataset_of
 from runners.bench.trials import Trials, apart, spec_of
 from runners.data import Data, load
+from runners.networks.clock import Function
 from runners.networks.layout import channels_last
 from runners.networks.pruning import Budget, groups_of, project, realise
 from runners.spec import Recipe

@@ -13,9 +13,10 @@ from methods import METHODS, Budget, Family, Groups, Method
 from methods.envelope import prox_factors
 from methods.groups import Scope
 from results.performance import Row
-from runners.bench.clock import Function, ratio, rounds
+from runners.bench.clock import ratio, rounds
 from runners.bench.rows import Form, group, row
 from runners.bench.settings import Setting
+from runners.networks.clock import Function
 from runners.networks.pruning import groups_of
 
 LR, PROGRESS = 0.05, 0.3  # of the step that is timed: a method that anneals is half-way there

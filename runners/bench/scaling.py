@@ -18,11 +18,12 @@ import yaml
 from methods.envelope import prox_factors
 from results.performance import Cost
 from runners import suite
-from runners.bench.clock import Function, once, rounds, spread
+from runners.bench.clock import once, rounds, spread
 from runners.bench.proximal import Moving, elements, steps_on
 from runners.bench.rows import THREADS
 from runners.bench.settings import Setting
 from runners.measurement import LatencyRecord, count_parameters
+from runners.networks.clock import Function
 from runners.networks.pruning import Budget, groups_of, project, realise
 from runners.row import row_of
 from runners.spec import TrialSpec

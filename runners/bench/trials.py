@@ -13,8 +13,8 @@ from torch import nn
 
 from results.columns import Trial
 from runners import measurement, tasks
-from runners.bench import clock
 from runners.bench.rows import THREADS
+from runners.networks import clock
 from runners.spec import TrialSpec
 from runners.store import Store
 from runners.tasks import RunContext

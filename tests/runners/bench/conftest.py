@@ -11,4 +11,4 @@ from runners.bench import clock
 def seconds(monkeypatch):
     """Let a second pass whenever the clock is asked: a call takes one, and a contest has no more rounds than asked."""
     count = itertools.count()
-    monkeypatch.setattr(clock, "timer", lambda: float(next(count)))
+    monkeypatch.setattr(clock.clock, "timer", lambda: float(next(count)))

@@ -97,5 +97,5 @@ def test_times_are_taken_in_turns_and_the_hopeless_are_left_out(monkeypatch):
     assert times == pytest.approx({"a": 0.004, "b": 0.003, "slow": 0.5})
     assert calls.count("slow") == 3
     contest = calls[9:]
-    assert contest[:4] == ["a", "b", "a", "b"]
+    assert contest[:4] == ["a", "b", "b", "a"]
     assert 3 <= contest.count("a") == contest.count("b") <= 9
