@@ -28,7 +28,7 @@ MOST_PADDING_ON_ACCELERATOR = 1 << 17
 def prox_factors_of(
     norms: Sequence[Tensor],
     budgets: Sequence[float],
-    strengths: Sequence[float],
+    strengths: Sequence[float | Tensor],
     weights: Sequence[Tensor] | None = None,
 ) -> list[Tensor]:
     """Return `envelope.prox_factors` of each family, shaped as its norms, in their dtype.
@@ -36,7 +36,7 @@ def prox_factors_of(
     Args:
         norms: (m,) or (rows, m), one tensor a family, all on one device. Rows are independent problems.
         budgets: k >= 0 of each family, the same for all its rows.
-        strengths: lam >= 0 of each family.
+        strengths: lam >= 0 of each family; a tensor of shape () stays on its device, and is not checked there.
         weights: d_j of each family, broadcastable to its norms; None is 1.
 
     Raises:
@@ -109,16 +109,23 @@ def _unstack(stacked: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     return [part[:, : t.shape[-1]].to(t.dtype).view(t.shape) for part, t in zip(parts, like, strict=True)]
 
 
-def _per_row(numbers: Sequence[float], norms: Sequence[Tensor]) -> float | Tensor:
-    """Repeat the number of each family for its rows: shape (rows of all families,), or a float for one family."""
+def _per_row(numbers: Sequence[float | Tensor], norms: Sequence[Tensor]) -> float | Tensor:
+    """Repeat the number of each family for its rows: shape (rows of all families,), or a number for one family."""
     if len(norms) == 1:
-        return numbers[0]
-    repeats = torch.tensor([_rows(t) for t in norms])
-    return torch.tensor(numbers, dtype=torch.float64).repeat_interleave(repeats).to(norms[0].device)
+        one = numbers[0]
+        return one.expand(norms[0].shape[:-1]) if isinstance(one, Tensor) else one
+    device, rows = norms[0].device, [_rows(t) for t in norms]
+    plain = [x for x in numbers if not isinstance(x, Tensor)]
+    if len(plain) < len(numbers):
+        each = [x if isinstance(x, Tensor) else torch.full((), x, dtype=torch.float64, device=device) for x in numbers]
+        return torch.cat([x.expand(n) for x, n in zip(each, rows, strict=True)])
+    values = torch.tensor(plain, dtype=torch.float64)
+    repeated = values if max(rows) == 1 else values.repeat_interleave(torch.tensor(rows))
+    return repeated.to(device, non_blocking=True)
 
 
 def _checked(
-    norms: Sequence[Tensor], weights: Sequence[Tensor] | None, **numbers: Sequence[float]
+    norms: Sequence[Tensor], weights: Sequence[Tensor] | None, **numbers: Sequence[float] | Sequence[float | Tensor]
 ) -> list[Tensor] | None:
     """Check the arguments that the stacked problem could not name; return the weights in the shapes of the norms."""
     for t in norms:
@@ -128,7 +135,7 @@ def _checked(
         if len(given) != len(norms):
             raise ValueError(f"{name} must be one for each of {len(norms)} families, not {len(given)}")
     for name, given in numbers.items():
-        if wrong := [x for x in given if not 0 <= x < math.inf]:
+        if wrong := [x for x in given if not isinstance(x, Tensor) and not 0 <= x < math.inf]:
             raise ValueError(f"{name} must be finite and not negative, not {wrong[0]}")
     if weights is None:
         return None

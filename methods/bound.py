@@ -46,8 +46,7 @@ class Bound:
         if len(gradients) < len(parameters):
             raise ValueError("lam = bound: needs the gradients of the step; clear them after after_step")
         self._sums = self._sums or [torch.zeros_like(g) for g in gradients]
-        for total, gradient in zip(self._sums, gradients, strict=True):
-            total += gradient
+        torch._foreach_add_(self._sums, gradients)
         self._steps += 1
         return progress <= WINDOW
 

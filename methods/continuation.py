@@ -15,6 +15,7 @@ from torch import Tensor
 
 from methods.base import Positive
 from methods.groups import Budget, Groups, top
+from methods.in_place import InPlace
 from methods.problems import Problem
 
 ANNEALED = 0.6  # default: the part of the phase over which the number of groups falls from m to k
@@ -30,9 +31,9 @@ def still(progress: float, length: float, power: int) -> float:
     return max(0.0, 1 - progress / length) ** power
 
 
-def groups_left(problem: Problem, progress: float, length: float = ANNEALED, power: int = 1) -> float:
+def groups_left(problem: Problem | InPlace, progress: float, length: float = ANNEALED, power: int = 1) -> float:
     """Return n(p) = k + (m - k) (1 - p / length)^power, a real number in [k, m]."""
-    return problem.k + (problem.norms.shape[-1] - problem.k) * still(progress, length, power)
+    return problem.k + (problem.size - problem.k) * still(progress, length, power)
 
 
 def budget_left(groups: Groups, budget: Budget, progress: float, length: float) -> Budget:

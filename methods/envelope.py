@@ -33,7 +33,10 @@ import torch
 from torch import Tensor
 
 from methods import envelope_search as search
+from methods.levels import Bend, Norms, Sorted, envelope_bend, unknown
 
+SAMPLE = 1 << 12  # norms of a long vector that show where to begin
+STEEP = 1e4  # largest c of a search by `methods.levels` in float64
 _TINY, _HUGE = 1e-150, 1e150  # c = lam d beyond them acts as its limit, and products could overflow
 
 
@@ -95,6 +98,8 @@ def prox_factors(norms: Tensor, k: float | Tensor, lam: float | Tensor, weights:
     If c is large, only groups with w_j near beta are neither zero nor full, and for them beta - w_j is exact.
     """
     p = _problem(norms, k, weights, lam)
+    if p.long() and (bend := _bend(p)) is not None:
+        return torch.cat([bend.factors(t.to(torch.float64)).to(t.dtype) for t in p.norms.split(search.CHUNK)])
     key = partial(_importance, p.lam)
     beta = _ranked(key, p)
     build = partial(_prox_ramps, p.lam, torch.where(beta > 0, beta, 1.0))
@@ -118,6 +123,19 @@ def _long_factors(p: _Problem, source: search.Source, trivial: bool) -> Tensor:
         result[start : start + len(norms)] = _factors(part, source.build(norms, weights).heights(x), trivial)
         start += len(norms)
     return result
+
+
+def _bend(p: _Problem) -> Bend | None:
+    """Return the prox of equal weights as a function of the norm, by a search that sorts nothing; None if it cannot."""
+    if p.weights.numel() > 1 and p.weights.stride() != (0,):
+        return None
+    k, c, level = float(p.k), float(p.lam) * float(p.weights[0]), unknown()
+    if not (k > 0 and c <= STEEP):
+        return None
+    some = Sorted(p.norms[:: -(-len(p.norms) // SAMPLE)].tolist())
+    envelope_bend(some, k * some.size / len(p.norms), c, level, decay=True, largest=some.largest(), steepest=STEEP)
+    norms = Norms([p.norms], torch.float64)
+    return envelope_bend(norms, k, c, level, decay=True, largest=norms.largest(), steepest=STEEP, digits=True)
 
 
 def conjugate(norms: Tensor, k: float | Tensor, weights: Tensor | None = None) -> Tensor:

@@ -16,6 +16,7 @@ is verified, so the sample affects only the time.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -29,6 +30,8 @@ LARGE = 1 << 14  # number of groups above which elimination is faster than sorti
 # and waits for them, which costs more than it gains, above all on a busy machine. BLAS and indexing with a tensor do
 # so at any size, so this module uses `sum` in place of `dot`, and `index_select`.
 CHUNK = (1 << 15) - 64
+CHUNK_ON_ACCELERATOR = 1 << 20
+PIVOTS = 32  # most breakpoints at which S is evaluated at once
 
 
 class Ramps(NamedTuple):
@@ -105,26 +108,53 @@ def root(ramps: Ramps, k: Tensor, eliminated: Eliminated | None = None) -> Root:
 
 
 def _piece(ramps: Ramps, k: Tensor, eliminated: Eliminated) -> tuple[Tensor, Tensor, Tensor]:
-    """Return neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1)."""
-    shape = k.shape
+    """Return neighbouring breakpoints with S(lower) < k <= S(upper), and whether S(upper) = k. Shapes (...,1).
+
+    Each round evaluates S at several of the sorted breakpoints at once: for small problems an operation costs more than
+    its arithmetic.
+    """
     points = torch.cat([ramps.entry, ramps.full, eliminated.upper.expand(*ramps.entry.shape[:-1], 1)], -1)
     # sorted once if several k share the same ramps
-    points = points.clamp_(eliminated.lower, eliminated.upper).sort(-1).values.expand(*shape[:-1], -1)
+    points = points.clamp_(eliminated.lower, eliminated.upper).sort(-1).values.expand(*k.shape[:-1], -1)
     count = points.shape[-1]
-    first = torch.zeros(shape, dtype=torch.long, device=points.device)
-    last = torch.full_like(first, count)  # the smallest index known to reach k
-    exact = torch.zeros_like(first, dtype=torch.bool)
-    for _ in range(count.bit_length()):
-        middle = (first + last) // 2
-        x = points.gather(-1, middle.clamp(max=count - 1))
-        total = eliminated.total(x) + ramps.heights(x).sum(-1, keepdim=True)
-        open_, reached = first < last, ~(total < k)  # at x = inf the total may be NaN, and k is reached
-        exact = torch.where(open_ & reached, total == k, exact)
-        first = torch.where(open_ & ~reached, middle + 1, first)
-        last = torch.where(open_ & reached, middle, last)
+    pivots, rounds = _rounds(count, k.numel() * ramps.entry.shape[-1], points.device)
+    several = Ramps(*(t.unsqueeze(-2) for t in ramps))
+    steps = torch.arange(1, pivots + 1, device=points.device)
+    place = steps - 1
+    first = torch.zeros(k.shape, dtype=torch.long, device=points.device)
+    last = torch.full_like(first, count)  # the least index known to reach k
+    reach = torch.full_like(k, math.nan)  # S there
+    for _ in range(rounds):
+        index = first + (last - first) * steps // (pivots + 1)
+        x = points.gather(-1, index.clamp_(max=count - 1))
+        total = eliminated.total(x) + several.heights(x.unsqueeze(-1)).sum(-1)
+        below = total < k  # at x = inf the total may be NaN, and k is reached
+        at = torch.where(below, pivots, place).amin(-1, keepdim=True)  # of the first that reaches k
+        # while the search is open: after its end `index` is `last` itself
+        reach = torch.cat([total, reach], -1).gather(-1, at)
+        bounds = torch.cat([first - 1, index, last], -1)
+        first, last = bounds.gather(-1, at) + 1, bounds.gather(-1, at + 1)
     upper = points.gather(-1, last.clamp(max=count - 1))
-    lower = torch.where(last > 0, points.gather(-1, (last - 1).clamp(0, count - 1)), eliminated.lower)
-    return lower, upper, exact
+    lower = torch.where(last > 0, points.gather(-1, (last - 1).clamp_(0, count - 1)), eliminated.lower)
+    return lower, upper, reach == k
+
+
+def _rounds(count: int, size: int, device: torch.device) -> tuple[int, int]:
+    """Return how many pivots to evaluate in each round, and the number of rounds that leave one of `count` points.
+
+    size: numbers in one evaluation of S.
+    """
+    most = max(1, min(PIVOTS, (CHUNK if device.type == "cpu" else CHUNK_ON_ACCELERATOR) // max(1, size)))
+    rounds = _least_rounds(count, most)
+    return next((w for w in range(1, most) if _least_rounds(count, w) == rounds), most), rounds
+
+
+@functools.cache
+def _least_rounds(count: int, pivots: int) -> int:
+    rounds = 0
+    while count:
+        count, rounds = count // (pivots + 1), rounds + 1
+    return rounds
 
 
 class Source(NamedTuple):

@@ -11,6 +11,8 @@ from torch import Tensor
 from methods.base import Fraction
 from methods.coordinates import Points, lasso_prox
 from methods.groups import Budget, Groups
+from methods.in_place import InPlace
+from methods.levels import Level
 from methods.problems import Problem
 from methods.proximal import Lam, Proximal
 
@@ -39,6 +41,10 @@ class GroupLasso(Proximal):
         # a group at or below the threshold gets an exact 0, a zero group stays 0 without a division by it
         pairs = zip(problems, thresholds, strict=True)
         return [torch.where(p.norms > t, 1 - t / p.norms, 0.0) for p, t in pairs]
+
+    def prox_(self, problem: InPlace, strength: float, level: Level) -> bool:
+        """Soft-threshold every element in place."""
+        return problem.soften_(strength * problem.weight**0.5 / problem.metric)
 
     def prox_at(self, points: Sequence[Points], budget: float, strength: float, shape: tuple[int, ...]) -> list[Tensor]:
         """Values of the prox, each group by itself."""

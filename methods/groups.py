@@ -6,6 +6,7 @@ of a network, and a `Budget` sets how many groups survive, and in which scope.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,21 +95,25 @@ class Family:
         """
         if self.is_raw and len(self.parts) == 1 and self.elements == 1:  # the norm of one element
             return self.parts[0].magnitudes().double().view(self.shape)
+        if self.is_raw and p == 2:
+            norms = functools.reduce(torch.hypot, [m.norms() for m in self.parts])
+            return norms if self.rows == 1 else norms.view(self.shape)
         powers = torch.stack([m.power_sums(p) for m in self.terms or self.parts]).sum(0)
         return (powers.sqrt_() if p == 2 else powers).view(self.shape)
 
     @torch.no_grad()
-    def scale_(self, factors: Tensor) -> None:
+    def scale_(self, factors: Tensor, *, finite: bool = False) -> None:
         """Multiply group j by factors[j] in place.
 
         A factor of 0 sets all members to exact zeros, also inf and NaN. Other factors scale the `measured` members
         only, so that the norm of the group is multiplied by the factor under every measure.
         factors: shape `shape`, any floating dtype or bool; rounded to the dtype of each parameter first.
+        finite: whether the caller knows that all values are finite, so that a product with 0 is 0.
         """
         factors = factors.reshape(-1)
         for member in self.parts:
             scaled = id(member.parameter) in self._scaled
-            member.scale_(factors if scaled else factors.to(member.parameter.dtype) != 0)
+            member.scale_(factors if scaled else factors.to(member.parameter.dtype) != 0, finite=finite)
 
     @cached_property
     def _scaled(self) -> frozenset[int]:
@@ -165,14 +170,19 @@ class Groups:
         """Return every parameter that the norms depend on, once: the parameters that a proximal step shrinks."""
         return _once(m for f in self for m in f.measured)
 
+    @cached_property
+    def measured_ids(self) -> frozenset[int]:
+        """`id` of each of `measured_parameters`."""
+        return frozenset(map(id, self.measured_parameters()))
+
     def norms(self) -> list[Tensor]:
         """Return the group norms, one tensor a family: see `Family.norms`."""
         return [f.norms() for f in self]
 
-    def scale_(self, factors: Sequence[Tensor]) -> None:
+    def scale_(self, factors: Sequence[Tensor], *, finite: bool = False) -> None:
         """Scale every family in place by one tensor of factors each: see `Family.scale_`."""
         for family, factor in zip(self, factors, strict=True):
-            family.scale_(factor)
+            family.scale_(factor, finite=finite)
 
     def nonzero(self) -> list[int]:
         """Return the number of non-zero groups, one number a family."""

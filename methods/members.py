@@ -13,6 +13,7 @@ from torch import Tensor
 # Values processed at once. They stay in the cache. From 1 << 15 on torch splits every operation among threads and
 # waits for them, which costs more than it gains, above all on a busy machine.
 PART = (1 << 15) - 64
+ROWS = 1 << 18  # values of whole rows whose norms are taken at once, in one operation that converts and sums
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # the integer type of the same size in bytes
 
 
@@ -53,6 +54,29 @@ class Member(NamedTuple):
         each = self.parameter.numel() // self.slices
         return each if self.places is None or self.places.dim() == 1 else each * self.places.shape[1]
 
+    def rows(self) -> Tensor | None:
+        """View the parameter as a matrix whose row j is group j, in the order of memory; None where that is no view."""
+        values: Tensor = self.parameter.detach()
+        if self.dims != (0,) or self.shape is not None or self.places is not None or not len(values):
+            return None
+        if values.is_contiguous():
+            return values.view(len(values), -1)
+        if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+            return values.permute(0, 2, 3, 1).flatten(1)
+        return None
+
+    def norms(self) -> Tensor:
+        """Return the Euclidean norm in float64 of each group, shape (m,)."""
+        rows = self.rows()
+        if rows is None:
+            return self.power_sums(2).sqrt_()
+        if rows.shape[1] == 1:
+            return rows.view(-1).to(torch.float64).abs()
+        whole = rows.device.type != "cpu" or rows.numel() <= ROWS
+        parts = [rows] if whole else torch.split(rows, max(1, ROWS // rows.shape[1]))
+        norms = [torch.linalg.vector_norm(part, 2, 1, dtype=torch.float64) for part in parts]
+        return norms[0] if len(norms) == 1 else torch.cat(norms)
+
     def power_sums(self, p: int) -> Tensor:
         """Return the sum in float64 of |value|^p of each group, p = 1 or 2, shape (m,)."""
         sums = grouped(_power_sums(self.view, self.dims, p), self.dims).flatten()
@@ -66,8 +90,11 @@ class Member(NamedTuple):
         values = grouped(self.view.abs(), self.dims)
         return values.flatten() if self.places is None else values[self.places].flatten()
 
-    def scale_(self, factors: Tensor) -> None:
+    def scale_(self, factors: Tensor, *, finite: bool = False) -> None:
         """Multiply group j by factors[j] in place, factors of shape (m,): see `Family.scale_`."""
+        if finite and factors.dtype != torch.bool and (rows := self.rows()) is not None:
+            rows.mul_(factors.to(rows.dtype).unsqueeze(1))
+            return
         values = self.view
         spread = _spread(self._per_slice(factors), values, self.dims)
         # a bitwise and clears inf and NaN, unlike a product, and is as fast as one, unlike masked_fill_

@@ -35,6 +35,11 @@ def metrics(groups: Groups, optimizer: Optimizer | None) -> list[Metric]:
     H is one number if all their parameters share it, else float64 of shape (m, elements), as in
     `coordinates.values_of`. optimizer: None for H = 1.
     """
+    if type(optimizer) is torch.optim.SGD:
+        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        numbers = {_of_momentum(group) for group in optimizer.param_groups}
+        if len(numbers) == 1 and trained >= groups.measured_ids:  # one number for all, which is at hand
+            return [numbers.pop()] * len(groups)
     settings = {id(p): group for group in optimizer.param_groups for p in group["params"]} if optimizer else {}
     return [_of_members(family.measured, optimizer, settings) for family in groups]
 
@@ -61,6 +66,10 @@ def _of_parameter(parameter: Tensor, optimizer: Optimizer | None, settings: dict
         second = state["max_exp_avg_sq"] if settings.get("amsgrad") else state["exp_avg_sq"]
         corrected: Tensor = second / (1 - settings["betas"][1] ** float(state["step"]))
         return corrected.sqrt_().add_(settings["eps"])
-    if isinstance(optimizer, torch.optim.SGD) and settings.get("momentum"):
-        return float((1 - settings["momentum"]) / (1 - settings["dampening"]))
-    return 1.0
+    return _of_momentum(settings) if isinstance(optimizer, torch.optim.SGD) else 1.0
+
+
+def _of_momentum(settings: dict[str, Any]) -> float:
+    if not settings.get("momentum"):
+        return 1.0
+    return float((1 - settings["momentum"]) / (1 - settings["dampening"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -13,6 +13,8 @@ from methods.base import Fraction, Method, NonNegative, Positive, Start
 from methods.bound import Bound
 from methods.coordinates import Points, scatter_, values_of
 from methods.groups import Budget, Family, Groups
+from methods.in_place import InPlace, in_place_of
+from methods.levels import Level, unknown
 from methods.metric import Metric, metrics
 from methods.problems import Problem, divide, importance, undivide
 
@@ -33,6 +35,12 @@ class Proximal(Method):
     decays: ClassVar[bool] = True
     folds: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        """Leave out the fast way of a class whose prox is another."""
+        super().__init_subclass__()
+        if "prox" in vars(cls) and "prox_" not in vars(cls):
+            cls.prox_ = Proximal.prox_  # type: ignore[method-assign]
+
     def __init__(
         self, groups: Groups, budget: Budget, *, lam: Lam = "bound", ramp: Fraction = 0.0, weights: Weights = "uniform"
     ) -> None:
@@ -47,6 +55,8 @@ class Proximal(Method):
         self.lam = lam
         self.ramp = ramp
         self.weights = _weights(groups, weights)
+        self._count = len(groups) if budget.scope == "layer" else 1  # of problems
+        self._levels = [unknown() for _ in range(self._count)]  # of each problem at the last step
         self._optimizer: Optimizer | None = None
         self._bound = Bound(groups) if lam == "bound" else None
         self._now: float | Tensor | None = 0.0  # a tensor stays on its device until somebody asks; None: no strength
@@ -69,16 +79,42 @@ class Proximal(Method):
         found = metrics(self.groups, self._optimizer)
         if any(isinstance(h, Tensor) and f.elements > 1 for f, h in zip(self.groups, found, strict=True)):
             self._in_coordinates(found, strengths)
-        else:
-            self.shrink_(self.prox(divide(self.groups, self.budget, self.weights, found), strengths))
+            return
+        left = self.in_place_(self.in_place(found), lambda i, one, level: self.prox_(one, strengths[i], level))
+        if left:
+            problems = self.problems(found)
+            chosen = [problems[i] for i in left]
+            self.shrink_(self.prox(chosen, [strengths[i] for i in left]), left, finite=all(p.finite for p in chosen))
 
-    def problems(self) -> list[Problem]:
-        """Return the problems of the network as it is now, in the metric of the optimiser."""
-        return divide(self.groups, self.budget, self.weights, metrics(self.groups, self._optimizer))
+    def in_place(self, found: Sequence[Metric]) -> Sequence[InPlace] | None:
+        """Return the problems for steps in place, where all of them allow it; else None. found: the metric of each."""
+        return in_place_of(self.groups, self.budget, self.weights, found)
 
-    def shrink_(self, factors: Sequence[Tensor]) -> None:
-        """Scale the groups by factors, one tensor a problem shaped as its norms."""
-        self.groups.scale_(undivide(factors, self.groups, self.budget))
+    def in_place_(self, problems: Sequence[InPlace] | None, step: Callable[[int, InPlace, Level], bool]) -> list[int]:
+        """Take a step of each problem in place; return the numbers of those for which that is no way.
+
+        step: is given the number of a problem, the problem and the level of its last step, and says whether it took it.
+        """
+        if problems is None:
+            return list(range(self._count))
+        each = enumerate(zip(problems, self._levels, strict=True))
+        return [i for i, (problem, level) in each if not step(i, problem, level)]
+
+    def problems(self, found: Sequence[Metric] | None = None) -> list[Problem]:
+        """Return the problems of the network as it is now, in the metric of the optimiser: `found`, if it is known."""
+        found = metrics(self.groups, self._optimizer) if found is None else found
+        return divide(self.groups, self.budget, self.weights, found, self._levels)
+
+    def shrink_(self, factors: Sequence[Tensor], chosen: Sequence[int] | None = None, *, finite: bool = False) -> None:
+        """Scale the groups by factors, one tensor a problem shaped as its norms.
+
+        chosen: the numbers of the problems; None for all. finite: see `Family.scale_`.
+        """
+        if chosen is None or self.budget.scope == "network":
+            self.groups.scale_(undivide(factors, self.groups, self.budget), finite=finite)
+            return
+        for i, factor in zip(chosen, factors, strict=True):
+            self.groups.families[i].scale_(factor, finite=finite)
 
     def scores(self) -> list[Tensor]:
         """||H theta_j|| / sqrt(d_j), H the metric of the optimiser: the order in which the prox removes groups."""
@@ -92,6 +128,14 @@ class Proximal(Method):
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
         """Factors of the prox of `strength` R, one tensor a problem shaped as its norms. strength = lr lam, >= 0."""
         raise AssertionError(f"{type(self).__name__} does not say what its prox is")
+
+    def prox_(self, problem: InPlace, strength: float, level: Level) -> bool:
+        """Take the prox of `strength` R of a problem in place; return whether it could.
+
+        level: of the last step, to start from; replaced. A subclass may have this method, to be fast; one that defines
+        `prox` and not `prox_` does without.
+        """
+        return False
 
     def prox_at(self, points: Sequence[Points], budget: float, strength: float, shape: tuple[int, ...]) -> list[Tensor]:
         """Values of the prox of `strength` R at the points of one problem, shaped as theirs.
@@ -110,10 +154,9 @@ class Proximal(Method):
 
     def _strengths(self, progress: float) -> list[float] | None:
         """Return lam of each problem; None while it is still being measured."""
-        count = len(self.groups) if self.budget.scope == "layer" else 1
         if self._bound is None:
             assert not isinstance(self.lam, str), "a number, or one a family"
-            return list(self.lam) if isinstance(self.lam, tuple) else [float(self.lam)] * count
+            return list(self.lam) if isinstance(self.lam, tuple) else [float(self.lam)] * self._count
         if self._bound.open(progress):
             return None
         if self._bound.found is None:

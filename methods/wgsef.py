@@ -10,6 +10,8 @@ from torch import Tensor
 from methods import envelope
 from methods.batched import value_of
 from methods.coordinates import Points, envelope_prox
+from methods.in_place import InPlace
+from methods.levels import Level
 from methods.problems import Problem, envelope_factors
 from methods.proximal import Proximal
 
@@ -36,6 +38,10 @@ class WGSEF(Proximal):
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
         """Factors of the prox of Omega_k."""
         return envelope_factors(problems, [p.k for p in problems], strengths)
+
+    def prox_(self, problem: InPlace, strength: float, level: Level) -> bool:
+        """Take the prox of Omega_k in place."""
+        return problem.shrink_(problem.k, strength * problem.weight / problem.metric, level, decay=True)
 
     def prox_at(self, points: Sequence[Points], budget: float, strength: float, shape: tuple[int, ...]) -> list[Tensor]:
         """Values of the prox of Omega_k."""

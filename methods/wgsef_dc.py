@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -14,12 +12,14 @@ from methods.base import Fraction, NonNegative
 from methods.continuation import ANNEALED, Part, groups_left
 from methods.coordinates import Points, values_of
 from methods.groups import Budget, Groups
-from methods.problems import Problem, envelope_factors
+from methods.in_place import InPlace
+from methods.levels import Level
+from methods.metric import metrics
+from methods.problems import Problem, Strength, debiased_factors, gap_strength
 from methods.proximal import Weights
 from methods.wgsef import WGSEF
 
 STRENGTH = 0.5  # g = lr lam d of `auto` while the budget is annealed: the factor of a loser is doubled, and cut at 1
-LIMIT = 1 - 1e-9  # of g: from 1 on the objective of the step is not convex, and its minimiser is the hard choice
 
 
 class WGSEFDC(WGSEF):
@@ -77,9 +77,23 @@ class WGSEFDC(WGSEF):
         if not self.auto:
             super().after_step(lr, progress)
             return
-        problems = self.problems()
         hard = progress >= self.anneal
-        self.shrink_(self.chosen(problems) if hard else self.annealed(problems, lr, progress))
+        found = metrics(self.groups, self._optimizer)
+        direct = self.in_place(found)
+
+        def step(i: int, problem: InPlace, level: Level) -> bool:
+            if hard:
+                return problem.keep_(level)
+            left = groups_left(problem, progress, self.anneal, power=3)
+            return problem.shrink_(left, STRENGTH / (1 - STRENGTH), level, decay=False)
+
+        if left := self.in_place_(direct, step):
+            problems = self.problems(found)
+            chosen = [problems[i] for i in left]
+            factors = self.chosen(chosen) if hard else self.annealed(chosen, lr, progress)
+            self.shrink_(factors, left, finite=all(p.finite for p in chosen))
+        if direct is not None:
+            self._now = None if hard else _mean([STRENGTH / p.weight * p.metric for p in direct], lr)
 
     def settled(self, progress: float) -> bool:
         """Return whether the hard choice has been made: of its k groups it changes nothing."""
@@ -93,8 +107,12 @@ class WGSEFDC(WGSEF):
     def annealed(self, problems: Sequence[Problem], lr: float, progress: float) -> list[Tensor]:
         """Factors of a step before the hard choice; sets the strength in `_now`."""
         strengths = annealing_strengths(problems)
-        self._now = sum(strengths) / len(strengths) / lr if lr > 0 else 0.0
+        self._now = _mean(strengths, lr)
         return debiased_factors(problems, [groups_left(p, progress, self.anneal, power=3) for p in problems], strengths)
+
+    def prox_(self, problem: InPlace, strength: float, level: Level) -> bool:
+        """Take the prox of the gap in place."""
+        return problem.shrink_(problem.k, gap_strength(strength * problem.weight / problem.metric), level, decay=False)
 
     def prox(self, problems: Sequence[Problem], strengths: Sequence[float]) -> list[Tensor]:
         """Factors of the prox of the gap."""
@@ -115,15 +133,11 @@ class WGSEFDC(WGSEF):
         return max(0.0, super().value(problems) - ridge)
 
 
-def annealing_strengths(problems: Sequence[Problem]) -> list[float]:
+def annealing_strengths(problems: Sequence[Problem]) -> list[Strength]:
     """Return the strength of each problem at which the largest g d_j is STRENGTH."""
-    return [STRENGTH / float(p.weights.max()) for p in problems]
+    return [STRENGTH / p.heaviest for p in problems]
 
 
-def debiased_factors(problems: Sequence[Problem], budgets: Sequence[float], strengths: Sequence[float]) -> list[Tensor]:
-    """Factors of prox_{g gap} against theta_j, at most 1, for a strength g of each problem; g d_j is cut at LIMIT."""
-    cut = [min(g, LIMIT / float(p.weights.max())) for p, g in zip(problems, strengths, strict=True)]
-    left = [1 - g * p.weights for p, g in zip(problems, cut, strict=True)]
-    points = [replace(p, norms=p.norms / m.sqrt(), weights=p.weights / m) for p, m in zip(problems, left, strict=True)]
-    factors = envelope_factors(points, budgets, cut)
-    return [torch.clamp(f / m, max=1) for f, m in zip(factors, left, strict=True)]
+def _mean(strengths: Sequence[Strength], lr: float) -> Strength:
+    """Return lam of strengths lr lam: the mean."""
+    return sum(strengths) / len(strengths) / lr if lr > 0 else 0.0

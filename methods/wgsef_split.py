@@ -10,8 +10,10 @@ from torch import Tensor
 from methods.base import Positive
 from methods.continuation import ANNEALED, Part
 from methods.groups import Budget, Groups
-from methods.problems import Problem
-from methods.wgsef_dc import WGSEFDC, annealing_strengths, debiased_factors
+from methods.in_place import InPlace
+from methods.metric import Metric
+from methods.problems import Problem, debiased_factors
+from methods.wgsef_dc import WGSEFDC, annealing_strengths
 
 
 class WGSEFSplit(WGSEFDC):
@@ -37,6 +39,10 @@ class WGSEFSplit(WGSEFDC):
         """anneal: the part of the phase after which theta = Gamma. power: of the growth of a; more: later."""
         super().__init__(groups, budget, anneal=anneal)
         self.power = power
+
+    def in_place(self, found: Sequence[Metric]) -> Sequence[InPlace] | None:
+        """Return None: theta moves towards Gamma, which is no step of `methods.in_place`."""
+        return None
 
     def annealed(self, problems: Sequence[Problem], lr: float, progress: float) -> list[Tensor]:
         """Factors that pull theta towards Gamma; sets rho in `_now`."""

@@ -51,18 +51,18 @@ def test_elimination_agrees_with_sorting(kind, weighted, monkeypatch):
 
 def test_elimination_survives_an_unlucky_sample(monkeypatch):
     """The sample sees one end of the vector only, so no pivot holds: the answer must not depend on luck."""
-    norms = long_vector("sorted")
-    expected = envelope.prox_factors(norms, 300, 1.0)
+    norms, weights = long_vector("sorted"), 0.5 + long_vector("normal")  # unequal: nothing else than elimination
+    expected = envelope.prox_factors(norms, 300, 1.0, weights)
     monkeypatch.setattr(search, "LARGE", 200)
     for first in (0, len(norms) - 500):
         monkeypatch.setattr(search, "sample_index", lambda _, size, first=first: first + torch.arange(size) % 500)
-        torch.testing.assert_close(envelope.prox_factors(norms, 300, 1.0), expected, rtol=1e-12, atol=0)
+        torch.testing.assert_close(envelope.prox_factors(norms, 300, 1.0, weights), expected, rtol=1e-12, atol=0)
 
 
 def test_the_global_generator_is_left_alone(monkeypatch):
     monkeypatch.setattr(search, "LARGE", 200)
     before = torch.get_rng_state()
-    envelope.prox_factors(long_vector("normal"), 300, 1.0)
+    envelope.prox_factors(long_vector("normal"), 300, 1.0, 0.5 + long_vector("heavy"))
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -1,11 +1,12 @@
 """What the proximal methods share: strengths and weights per family, the metric of Adam, the value they report."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 
-from methods import GroupLasso
+from methods import METHODS, GroupLasso
 from methods.batched import value_of
 from methods.envelope import prox_factors, value
 from methods.groups import Budget, Family, Groups
@@ -150,3 +151,38 @@ def test_the_debiased_step_with_unequal_weights_is_the_prox_of_the_gap():
 def test_the_debiased_step_leaves_weight_decay_to_the_optimiser():
     assert WGSEF.decays
     assert not WGSEFDC.decays
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dims", [(0,), (0, 1)])
+@pytest.mark.parametrize("scope", ["layer", "network"])
+@pytest.mark.parametrize("optimizer", [partial(torch.optim.SGD, momentum=0.9), torch.optim.AdamW])
+@pytest.mark.parametrize(
+    ("name", "hyper", "progress"),
+    [
+        ("wgsef", {"lam": 0.1}, 1.0),
+        ("wgsef_dc", {"lam": 0.1}, 1.0),
+        ("wgsef_dc", {}, 0.3),
+        ("wgsef_dc", {}, 0.9),
+        ("group_lasso", {"lam": 0.1}, 1.0),
+    ],
+)
+def test_a_step_waits_for_no_accelerator(name, hyper, progress, optimizer, scope, dims):
+    def stepped(device, watch):
+        generator = torch.Generator().manual_seed(0)
+        weights = [torch.randn(6, 5, generator=generator).to(device).requires_grad_() for _ in range(2)]
+        groups = Groups([Family(f"f{i}", [(w, dims)]) for i, w in enumerate(weights)])
+        method = METHODS[name](groups, Budget.of(groups, 0.4, scope), **hyper)
+        trained = optimizer(weights, lr=0.1)
+        method.attach(trained)
+        for weight in weights:
+            weight.grad = torch.randn(6, 5, generator=generator).to(device)
+        trained.step()
+        torch.cuda.set_sync_debug_mode("error" if watch else "default")
+        try:
+            method.after_step(0.1, progress)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        return torch.cat([w.detach().cpu().flatten() for w in weights])
+
+    torch.testing.assert_close(stepped("cuda", True), stepped("cpu", False), rtol=1e-4, atol=1e-5)
