@@ -31,8 +31,9 @@ check() { # name, arguments of python
     "$PY" "$@" || failed="$failed${failed:+, }$name"
 }
 
-[ "$*" != --quick ] || set -- -n 2 --quick
-[ $# -gt 0 ] || set -- -n 2 --cov=methods --cov=runners --cov-report=term --cov-fail-under=90
+# worksteal: each process takes one half of the files, in order, so that what the tests of a file share is made once
+[ "$*" != --quick ] || set -- -n 2 --dist worksteal --quick
+[ $# -gt 0 ] || set -- -n 2 --dist worksteal --cov=methods --cov=runners --cov-report=term --cov-fail-under=90
 check 'ruff check' -m ruff check .
 check 'ruff format' -m ruff format --check .
 check mypy -m mypy

@@ -79,7 +79,10 @@ def _hint(results: Path) -> str:
 
 def _spec(path: Path) -> TrialSpec:
     try:
-        return TrialSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("no mapping")
+        return TrialSpec.model_validate(content)
     except ValidationError as error:
         raise explain(error, str(path)) from None
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError):

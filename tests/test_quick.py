@@ -7,7 +7,7 @@ from tests.conftest import pytest_collection_modifyitems
 
 def chosen(quick):
     def item(name, *marks):
-        return SimpleNamespace(nodeid=name, get_closest_marker=lambda mark: mark in marks)
+        return SimpleNamespace(nodeid=name, get_closest_marker=lambda mark: mark in marks, add_marker=lambda mark: None)
 
     left = []
     hook = SimpleNamespace(pytest_deselected=lambda items: left.extend(items))

@@ -88,6 +88,7 @@ def grid(seeds=1, **accuracies):
 
 
 EPOCHS = ["trial", "phase", "epoch", "train_loss", "val_top1", "nonzero_groups", "lam", "lr", "seconds", "regulariser"]
+EPOCHS += ["train_macs"]
 
 
 def epochs(row, left, phase="sparsify"):

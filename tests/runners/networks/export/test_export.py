@@ -230,6 +230,7 @@ def test_a_folder_that_is_a_file(trials, klevel_export, tmp_path):
         (lambda f: (f / "compact.pt").unlink(), "compact.pt: is not there any more"),
         (lambda f: (f / "checkpoint.pt").write_text("?"), "checkpoint.pt: not readable"),
         (lambda f: (f / "trial.yaml").write_text("[1]"), "trial.yaml: not the trial"),
+        (lambda f: (f / "trial.yaml").write_text(""), "trial.yaml: not the trial"),
         (lambda f: respell(f / "trial.yaml", architecture="lenet6"), "did you mean lenet5?"),
     ],
 )
