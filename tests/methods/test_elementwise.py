@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import METHODS, levels
@@ -59,6 +59,7 @@ def after(groups, name, hyper, progress, *, keep=0.4, scope="layer", start=None,
 
 @EVERY_STEP
 @pytest.mark.parametrize("scope", ["layer", "network"])
+@settings(max_examples=40)  # of each step
 @given(
     values=VALUES,
     keep=st.sampled_from([0.1, 0.4, 0.75, 1.0]),
@@ -76,6 +77,7 @@ def test_is_the_general_step_for_every_start(name, hyper, progress, scope, value
 
 
 @EVERY_STEP
+@settings(max_examples=40)  # of each step
 @given(values=VALUES, start=st.tuples(START, START))
 def test_in_float32_it_is_as_exact_as_float32(name, hyper, progress, values, start):
     values = torch.tensor(values).tolist()  # as float32 holds them: a tie there is a tie

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import METHODS
@@ -41,6 +41,7 @@ def after(groups, name, hyper, progress, *, keep=0.4, scope="layer", start=None,
 
 @EVERY_STEP
 @pytest.mark.parametrize("scope", ["layer", "network"])
+@settings(max_examples=40)  # of each step
 @given(
     norms=NORMS,
     keep=st.sampled_from([0.1, 0.4, 0.75, 1.0]),
@@ -57,6 +58,7 @@ def test_is_the_general_step_for_every_start(name, hyper, progress, scope, norms
 
 
 @EVERY_STEP
+@settings(max_examples=40)  # of each step
 @given(norms=st.lists(TINY, min_size=12, max_size=12))
 def test_what_float32_cannot_square_is_what_it_was(name, hyper, progress, norms):
     expected = after(groups_of(norms), name, hyper, progress, general=True)

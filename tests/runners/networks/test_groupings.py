@@ -13,12 +13,12 @@ from results.errors import Untraceable
 from runners.networks.architectures import ARCHITECTURES
 from runners.networks.graph.structure import structure_of
 from runners.networks.groupings import GROUPINGS, scope_of
+from tests.runners.networks.pairs import PAIRS
 from tests.runners.user_networks import RESIDUAL
 
 FEW = pytest.mark.parametrize(
     ("architecture", "grouping"), [(a, g) for a in ("lenet5", "resnet20", "vit_tiny", RESIDUAL) for g in GROUPINGS]
 )
-PAIRS = pytest.mark.parametrize(("architecture", "grouping"), [(a, g) for a in ARCHITECTURES for g in GROUPINGS])
 EXAMPLE = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
 

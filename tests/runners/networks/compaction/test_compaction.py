@@ -13,9 +13,9 @@ from runners.networks.comparison import ATOL, compare_outputs, difference
 from runners.networks.graph.structure import structure_of
 from runners.networks.groupings import GROUPINGS
 from runners.networks.layout import channels_last
+from tests.runners.networks.pairs import PAIRS
 from tests.runners.user_networks import RESIDUAL
 
-PAIRS = pytest.mark.parametrize(("architecture", "grouping"), [(a, g) for a in ARCHITECTURES for g in GROUPINGS])
 # where what is tested does not depend on the architecture
 FEW = pytest.mark.parametrize(
     ("architecture", "grouping"), [(a, g) for a in ("lenet5", "resnet20", RESIDUAL) for g in GROUPINGS]
