@@ -1,6 +1,7 @@
 """What all tests share, and the option `--quick`: one case of every test, of those that take no more than moments.
 
-Coverage is measured in the first case of every test: it makes a test a third slower, and more cases find no more lines.
+Coverage is measured in the first case of every test, and not in those of analysis, which reach nothing that it is for:
+it makes a test a third slower, and more cases find no more lines.
 """
 
 import pytest
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(config, items):
     chosen, left, seen = [], [], set()
     for item in items:
         name = item.nodeid.partition("[")[0]
-        if name in seen:
+        if name in seen or name.startswith("tests/analysis/"):
             item.add_marker(pytest.mark.no_cover)
         (left if name in seen or item.get_closest_marker("slow") else chosen).append(item)
         seen.add(name)

@@ -107,11 +107,11 @@ def test_all_checks_run_with_coverage_and_without_it_for_given_tests(house: Hous
     calls = house.calls()
     assert calls[2].endswith("-e .[dev]")
     assert calls[3:6] == ["ruff check .", "ruff format --check .", "mypy"]
-    assert calls[6] == "pytest -n 2 --cov=methods --cov=runners --cov-report=term --cov-fail-under=90"
+    assert calls[6] == "pytest -n 2 --dist worksteal --cov=methods --cov=runners --cov-report=term --cov-fail-under=90"
     house.run("run_tests.sh", "tests/methods", "-k", "a b")
     assert house.calls()[-1] == "pytest tests/methods -k a b"
     house.run("run_tests.sh", "--quick")
-    assert house.calls()[-1] == "pytest -n 2 --quick"
+    assert house.calls()[-1] == "pytest -n 2 --dist worksteal --quick"
 
 
 def test_a_failed_check_does_not_hide_the_others(ready: House) -> None:
