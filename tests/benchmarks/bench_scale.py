@@ -116,6 +116,7 @@ def steps(trials: int, folder: Path) -> Any:
         import ray
 
         setup = {"worker_process_setup_hook": "tests.benchmarks.bench_scale.fake"}
+        setup |= {"env_vars": {"PYTHONPATH": str(Path.cwd())}}
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
         ray.init("local", num_cpus=2, runtime_env=setup, **quiet)
         runs["ray"] = Slots(["cpu"], 2, cluster="")
@@ -124,7 +125,9 @@ def steps(trials: int, folder: Path) -> Any:
         store = Store(context.results, "scale")
         yield timed(f"missing, of none ({name})", trials, partial(missing, store, chosen.trials))[1]
         with contextlib.redirect_stderr(io.StringIO()):
-            yield timed(f"run, {name}", trials, partial(run, context, chosen.trials, slots))[1]
+            table, found = timed(f"run, {name}", trials, partial(run, context, chosen.trials, slots))
+            assert (table["status"] == "done").sum() == trials, "all were done"
+            yield found
     yield timed("collect", trials, lambda: store.collect(chosen.trials))[1]
     yield timed("missing, of all", trials, lambda: missing(store, chosen.trials))[1]
     with contextlib.redirect_stdout(io.StringIO()):
