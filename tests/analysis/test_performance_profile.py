@@ -111,6 +111,7 @@ def test_too_few_problems_are_a_reason_to_skip(frame, make):
         data(frame(make.grid(wgsef=[0.5] * 3, random=[0.4] * 3)))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.integers(0, 50))] * 3), min_size=2, max_size=9))
 def test_a_profile_rises_and_reaches_all_but_what_failed(scores):
     rows = [

@@ -69,6 +69,7 @@ def frame(folder, make):
     return lambda options: load(folder(make.suite()), options=options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_figure_is_the_same_bytes_each_time_with_its_caption_beside(frame, tmp_path, look):
     points = pd.DataFrame({"panel": ["one", "two"], "x": [1.0, 2.0], "y": [1.0, 2.0], "line": "wgsef"})

@@ -232,6 +232,7 @@ def test_who_may_be_best_by_hand():
     assert found["best"].tolist() == [True, False]
 
 
+@pytest.mark.slow
 def test_the_intervals_of_all_hold_together_nineteen_times_in_twenty():
     rng, true, hits = np.random.default_rng(0), np.array([0, 0, 0.5, 1]), 0
     gaps = [value - max(np.delete(true, i)) for i, value in enumerate(true)]

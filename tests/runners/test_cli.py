@@ -339,6 +339,7 @@ def test_what_is_not_needed_is_not_imported(arguments, may):
     assert imported & HEAVY <= may
 
 
+@pytest.mark.slow
 def test_a_run_of_what_is_done_imports_nothing_that_trains(root):
     out, imported = module(
         "run", str(root.parent.parent / "s.yaml"), "--results", str(root.parent), "--jobs", "1", "--device", "cpu"

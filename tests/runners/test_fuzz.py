@@ -216,6 +216,7 @@ def damaged(whole, place, changes):
 FEW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @given(damages(), st.integers(0, 2))
 @settings(FEW, max_examples=10)
 def test_commands_that_read_a_damaged_folder_say_one_line_and_leave_all_as_it_is(whole, place, changes, which):

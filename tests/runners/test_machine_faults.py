@@ -45,6 +45,7 @@ def full(path, error):
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("after", "error"), [(0, FULL), (2, FULL), (4, RuntimeError("unexpected pos 12 vs 11")), (6, FULL)]
 )
@@ -128,6 +129,7 @@ def test_a_broken_dense_network_is_found_said_and_trained_again(context, undistu
     assert (path.parent / f"{name}.broken").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_a_row_that_cannot_be_read_is_set_aside_and_its_trial_run_again(context, undisturbed, capsys):
     specs, rows = undisturbed
     run(context, specs, ONE)

@@ -49,6 +49,7 @@ def column(page, number, table=TRIALS):
     return page.locator(f"{table} tbody tr > :nth-child({number})").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_numbers_sort_as_numbers_in_three_states(visit):
     with visit() as page:
         button, head = (page.locator(f"{TABLE} thead {one}").nth(1) for one in ("button", "th"))
@@ -101,6 +102,7 @@ def test_words_filter_the_rows_and_what_varies_can_be_chosen(visit, make):
         assert page.evaluate("document.activeElement.type") == "search"
 
 
+@pytest.mark.slow
 def test_many_rows_come_in_pages(visit, make):
     with visit([make.trial(test_top1=i / 10_000, trial=f"t{i}") for i in range(1200)], exhibits=[]) as page:
 

@@ -270,6 +270,7 @@ def test_a_network_that_does_not_run_keeps_its_zeros(prune):
     assert not any(mask.any() for mask in realised.removed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouping", ["filter", "coupled"])
 def test_channels_that_are_shuffled_are_removed_too(prune, grouping):
     network, _, _, example, realised = prune("torchvision/shufflenet_v2_x0_5", grouping, channels=3, size=224)
