@@ -131,8 +131,7 @@ class Sparsifying(NoHooks):
         """Return what to train from here on, in the step in which the choice gets final and a smaller network pays."""
         if self._masks is not None or not self._method.settled(progress):
             return None
-        groups = self._method.groups
-        self._masks = [f.alive() for f in groups]
+        self._masks = [f.alive() for f in self._method.groups]
         if self._pays(network, images_left):
             self._smaller = self._made(self._masks)
         state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -140,8 +139,7 @@ class Sparsifying(NoHooks):
         self._notes["final"] = {"masks": masks, "state": state, "smaller": self._smaller is not None}
         if self._smaller is None:
             return None
-        undecayed = groups.measured_parameters() if self._method.decays else []
-        after = remake(self._smaller.network, self._smaller.of_parameters(network, undecayed))
+        after = remake(self._smaller.network, self.undecayed())
         self._smaller.take_over(optimizer, network, after)
         return self._smaller.network, after
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -72,18 +73,25 @@ def measure(form: Form, groups: Sequence[Group], listen: Callable[[Row], None] =
 
     A group that raises ends with a row that says why; where a package is not installed, that is no fault.
     """
-    threads, rules = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     found = []
-    try:
-        prepare(THREADS)
+    with as_a_trial():
         for one in groups:
             for each in _guarded(one, form):
                 found.append(each)
                 listen(each)
+    return found
+
+
+@contextlib.contextmanager
+def as_a_trial() -> Iterator[None]:
+    """Set up torch as a trial has it, with one thread, and restore what it was before."""
+    threads, rules = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    try:
+        prepare(THREADS)
+        yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(rules, warn_only=True)
-    return found
 
 
 def _guarded(group: Group, form: Form) -> Iterator[Row]:

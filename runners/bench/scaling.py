@@ -20,7 +20,7 @@ from results.performance import Cost
 from runners import suite
 from runners.bench.clock import once, rounds, spread
 from runners.bench.proximal import Moving, elements, steps_on
-from runners.bench.rows import THREADS
+from runners.bench.rows import as_a_trial
 from runners.bench.settings import Setting
 from runners.measurement import LatencyRecord, count_parameters
 from runners.networks.clock import Function
@@ -28,7 +28,6 @@ from runners.networks.pruning import Budget, groups_of, project, realise
 from runners.row import row_of
 from runners.spec import TrialSpec
 from runners.store import Store
-from runners.tasks import prepare
 from runners.training import EpochRecord
 
 KEEP = 0.25
@@ -56,17 +55,12 @@ WHOLE = Sizes(groups=(*USUAL.groups, 10_000_000), trials=(*USUAL.trials, 100_000
 
 def measure(sizes: Sizes, draw: Draw, listen: Callable[[Cost], None] = lambda cost: None) -> list[Cost]:
     """Measure all costs in this process, with one thread, and return them. listen: hears of each. draw: of `Draw`."""
-    threads, rules = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     found = []
-    try:
-        prepare(THREADS)
+    with as_a_trial():
         for part in (of_groups(sizes), of_networks(sizes), of_trials(sizes, draw)):
             for cost in part:
                 found.append(cost)
                 listen(cost)
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(rules, warn_only=True)
     return found
 
 

@@ -14,11 +14,9 @@ from runners.bench.clock import Spread, ratio, rounds, spread
 from runners.bench.rows import Form, group, row
 from runners.bench.settings import Setting, dataset_of
 from runners.bench.trials import Trials, few_latencies, spec_of
-from runners.spec import Recipe
 
 METHOD = "wgsef_dc"
 GROUP = "shrinking"
-SHRINK = "shrink"  # the key of the recipe
 STEP_BATCH = 16  # images, of the steps of networks that are too large for more
 
 
@@ -62,13 +60,12 @@ def trained(one: Shrunk, form: Form) -> Iterator[Row]:
         "dense_epochs": 1, "sparsify_epochs": sparsify, "finetune_epochs": finetune, "batch_size": min(64, form.batch),
         "train_images": min(one.images, 3 * form.images), "lr": 0.01,
     }  # fmt: skip
-    can = SHRINK in Recipe.model_fields
     given: dict[str, Any] = {"grouping": one.grouping, "keep": one.keep}
     where = one.architecture, dataset_of(one.architecture)
     dense = spec_of("dense", *where, recipe)
     specs = {"pruned": spec_of(METHOD, *where, recipe, **given)}
-    if can and form.full:
-        specs["whole"] = spec_of(METHOD, *where, recipe | {SHRINK: False}, **given)
+    if form.full:
+        specs["whole"] = spec_of(METHOD, *where, recipe | {"shrink": False}, **given)
     found: dict[str, list[Trial]] = {name: [] for name in (*specs, "dense")}
     with tempfile.TemporaryDirectory() as folder, few_latencies():
         trials = Trials(Path(folder))
@@ -78,8 +75,7 @@ def trained(one: Shrunk, form: Form) -> Iterator[Row]:
                 found[name].append(trials.run(spec))
     epochs = f"{sparsify} + {finetune} epochs of {recipe['train_images']:,} images"
     said = f"sparsify + fine-tune of {METHOD} / the same epochs dense, {epochs}"
-    yield row(GROUP, one.said, f"{said}{'' if can else '; the network stays whole'}",
-              _against_dense(found, "pruned", "train_seconds"), one.target)  # fmt: skip
+    yield row(GROUP, one.said, said, _against_dense(found, "pruned", "train_seconds"), one.target)
     macs = _against_dense(found, "pruned", "train_macs")
     yield row(GROUP, f"{one.said}, multiply-adds", "multiply-adds of the same", macs)
     if "whole" in found:

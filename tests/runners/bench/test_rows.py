@@ -9,7 +9,6 @@ from torch import nn
 from results.performance import Row
 from runners.bench import GROUPS, Form, Group, loop, measure, peers, proximal, scaling, shrinking, start
 from runners.bench.settings import COLOURED, Setting
-from runners.spec import Recipe
 
 TINY = Form(repeats=1, batch=20, images=40, of_trial=40, weights=(50,), norms=100, epochs=(1, 1))
 FULL = replace(TINY, full=True)
@@ -30,7 +29,7 @@ def small(monkeypatch, seconds):
 
 
 ROWS = {"prox": 6, "weights": 6, "factors": 4, "loop": 2, "start": 3, "peers": 9}
-ROWS["shrinking"] = 6 + 2 * ("shrink" in Recipe.model_fields)
+ROWS["shrinking"] = 8
 SHORT = {"prox": 3, "loop": 1}
 
 
